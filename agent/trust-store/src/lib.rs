@@ -1,0 +1,118 @@
+//! The certificate and trust stores of a PC, behind one trait.
+//!
+//! Differences between operating systems are files, not ifs: each backend is a module, chosen once. Reading can
+//! half-succeed, so every reading carries its errors beside its entries. Changing is small idempotent steps, each of
+//! which is read back, because the agent may be killed between any two.
+//!
+//! This crate is the only one that may hold `unsafe` code (the operating systems' interfaces). It must never import an
+//! async runtime, prost, tonic or anything of the server, and it never sends anything anywhere.
+
+use inkan_model::store::{Location, ReadError, SetEntry};
+use inkan_model::{Certificate, Fingerprint, RenewalId};
+
+/// One kind of store on this PC.
+///
+/// Calls block; the caller gives each Location its own thread and deadline.
+pub trait StoreBackend: Send + Sync {
+    /// Finds the Locations of this kind that exist on this PC now.
+    fn discover(&self) -> Vec<Location>;
+
+    /// Reads one Location of this kind. Never fails as a whole: what could not be read is in the errors.
+    fn read(&self, location: &Location) -> Reading;
+
+    /// The way to change certificates that have keys, where this kind of store has one.
+    fn keyring(&self) -> Option<&dyn Keyring>;
+}
+
+/// What one reading of a Location saw: both halves.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// Each entry found, in any order.
+    pub entries: Vec<SetEntry>,
+    /// The certificates behind the entries, each one once.
+    pub certificates: Vec<Certificate>,
+    /// What could not be read.
+    pub errors: Vec<ReadError>,
+}
+
+/// Changes certificates that have keys. Each call is idempotent: made again after a crash, it finishes what was begun
+/// or finds it done. Nothing the PC had before is lost until [`Keyring::archive_old`], and that keeps it in an archive.
+pub trait Keyring: Send + Sync {
+    /// Makes a private key for this renewal, or returns the one made before. The key stays on the PC and where the
+    /// platform can, it cannot be taken out.
+    fn ensure_key(&self, slot: &RenewalSlot) -> Result<Box<dyn PrivateKey>, ChangeError>;
+
+    /// Puts the new certificate (leaf first, then issuers; DER) and its key beside the old one, and reads it back.
+    fn install_beside(&self, slot: &RenewalSlot, chain: &[Vec<u8>]) -> Result<(), ChangeError>;
+
+    /// Moves the old certificate and its key to the archive and the new one to its place, and reads it back. Refuses
+    /// unless `new` is installed.
+    fn archive_old(&self, slot: &RenewalSlot, new: Fingerprint) -> Result<(), ChangeError>;
+
+    /// Takes back what was made for a renewal that is given up before its old certificate was archived.
+    fn discard(&self, slot: &RenewalSlot) -> Result<(), ChangeError>;
+}
+
+/// Which renewal a change is for, and where.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RenewalSlot {
+    /// The renewal.
+    pub renewal: RenewalId,
+    /// Where the old certificate stands.
+    pub location: Location,
+    /// The old certificate.
+    pub old: Fingerprint,
+}
+
+/// A private key that can be used and not be read.
+pub trait PrivateKey: Send + Sync {
+    /// The public half as SubjectPublicKeyInfo (RFC 5280 §4.1.2.7), DER.
+    fn public_key(&self) -> Vec<u8>;
+
+    /// Signs a message with ECDSA P-256 and SHA-256; the signature is DER (RFC 3279 §2.2.3).
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ChangeError>;
+}
+
+/// A change that could not be made. The store is as it was before the step.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The old certificate is not there any more.
+    #[error("certificate {certificate} is not at {location}")]
+    Missing {
+        /// Which certificate.
+        certificate: Fingerprint,
+        /// Where it was looked for.
+        location: Location,
+    },
+    /// This kind of store, or this form of it, cannot be changed by the agent.
+    #[error("{location} cannot be changed: {why}")]
+    ReadOnly {
+        /// Where.
+        location: Location,
+        /// Why.
+        why: String,
+    },
+    /// What was written does not read back as it was meant.
+    #[error("{location} does not hold what was written: {why}")]
+    NotConfirmed {
+        /// Where.
+        location: Location,
+        /// What differs.
+        why: String,
+    },
+    /// Key or certificate is not usable.
+    #[error("{what}")]
+    Crypto {
+        /// Which operation failed, and how.
+        what: String,
+    },
+    /// The operating system refused.
+    #[error("could not {step}")]
+    Io {
+        /// What was being done, as in "write the new certificate to /etc/…".
+        step: String,
+        /// The operating system's error.
+        #[source]
+        cause: std::io::Error,
+    },
+}
