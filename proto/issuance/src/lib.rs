@@ -1,0 +1,3 @@
+pub mod private_ca;
+pub mod proof;
+pub mod request;

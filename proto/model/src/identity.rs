@@ -12,6 +12,9 @@ use crate::time::Timestamp;
 pub const IDENTITY_LIFETIME: Duration = Duration::days(30);
 /// How often an agent whose identity has expired may recover by its key alone before an operator has to allow more.
 pub const RECOVERY_LIMIT: u32 = 3;
+/// The label before the nonce when an expired identity's key signs for its recovery, so that the signature can mean
+/// nothing else.
+pub const RECOVERY_LABEL: &[u8] = b"inkan recovery of identity v1\0";
 /// For how long a repeated enrolment with the same token and key yields the same host.
 pub const ENROLMENT_RETRY: Duration = Duration::minutes(10);
 

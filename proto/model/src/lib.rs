@@ -11,6 +11,7 @@ pub mod chain;
 pub mod clinic;
 pub mod digest;
 pub mod directive;
+pub mod event;
 pub mod finding;
 pub mod host;
 pub mod id;

@@ -17,6 +17,10 @@ pub const LOCATIONS: usize = 500;
 pub const READ_ERRORS: usize = 100;
 /// Outcomes in one Sync.
 pub const OUTCOMES: usize = 64;
+/// Renewals in one host's directives.
+pub const DIRECTED_RENEWALS: usize = 200;
+/// Sets, and certificates, that one answer names as lacking; the rest is named by the next one.
+pub const LACKS: usize = 10_000;
 /// Items of one Upload message.
 pub const UPLOAD_ITEMS: usize = 200;
 /// Bytes of all the contents of one Upload stream.

@@ -33,7 +33,7 @@ impl Locale {
 }
 
 /// One text in both languages; both stand side by side in the code, so neither is forgotten.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Bilingual {
     /// The text in Japanese.
     pub ja: String,

@@ -68,3 +68,12 @@ pub struct Operator {
     /// Their language.
     pub locale: Locale,
 }
+
+/// An IT vendor: the tenant.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Vendor {
+    /// Which one.
+    pub id: VendorId,
+    /// Its name.
+    pub name: String,
+}

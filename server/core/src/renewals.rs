@@ -1,0 +1,366 @@
+//! Renewals: asked for by an operator, moved on by the server, carried out and proven by the host.
+//!
+//! Everything here is load → plan (pure, [`crate::plan`]) → commit, with the rows' versions as guard: whoever loses a
+//! race loads again. A kill at any point leaves a row from which the next tick goes on.
+
+use std::sync::Arc;
+
+use inkan_issuance::private_ca::{CertificationAuthority, Order};
+use inkan_issuance::request::{Request, subject_of};
+use inkan_model::directive::{Directives, Generation};
+use inkan_model::operator::{Operator, Permission};
+use inkan_model::renewal::{Outcome, Renewal, RenewalState, RenewalStep, Requester};
+use inkan_model::sync::SpoolPosition;
+use inkan_model::time::DAY;
+use inkan_model::{CertificateFacts, Fingerprint, HostId, OperatorId, RenewalId, Timestamp};
+use time::Duration;
+use tracing::{debug, warn};
+
+use crate::core::{Core, require};
+use crate::error::{AgentRefusal, Error};
+use crate::feed::Change;
+use crate::intake::is_other;
+use crate::plan::{
+    ServerStep, apply_outcome, needs_new_generation, plan_directives, plan_failure, plan_server_step,
+};
+use crate::ports::{
+    DbError, DbResult, HostSession, InstallationQuery, InstallationRow, PageRequest, RenewalChange, RenewalCreation,
+    Versioned,
+};
+
+/// How often a lost race is run again before giving up for now.
+const MOST_ATTEMPTS: u32 = 5;
+/// Clocks of PCs differ; a certificate is valid a little before it was issued.
+const BACKDATE: Duration = Duration::minutes(5);
+
+/// What somebody asks for.
+#[derive(Clone, Debug)]
+pub struct RenewalOrder {
+    /// On which PC.
+    pub host: HostId,
+    /// Which certificate.
+    pub certificate: Fingerprint,
+    /// Why, in words; goes into the record.
+    pub reason: Option<String>,
+}
+
+impl Core {
+    /// Asks for a certificate to be renewed now. Asking again while one is under way answers with that one.
+    ///
+    /// # Errors
+    /// When the role does not allow it, the certificate is not there, or nobody here can issue its successor.
+    pub async fn request_renewal(&self, operator: &Operator, order: RenewalOrder) -> Result<Renewal, Error> {
+        require(operator, Permission::RequestRenewal)?;
+        let RenewalOrder { host, certificate, reason } = order;
+        if let Some(reason) = &reason {
+            inkan_model::limits::check_text(reason, inkan_model::limits::LONG_TEXT)
+                .map_err(|why| Error::invalid("reason", why))?;
+        }
+        let detail = self.view(operator)?.host(host).await?;
+        if !detail.state.gets_directives() {
+            let why = "this PC does not get directives yet: approve it first".to_owned();
+            return Err(Error::Conflict { why });
+        }
+        let installation = self.find_installation(operator, host, certificate).await?;
+        self.check_issuer(operator, &installation).await?;
+        let now = self.now();
+        let renewal = Renewal {
+            id: RenewalId::new(now, self.entropy().bytes()),
+            vendor: operator.vendor,
+            host,
+            location: installation.location,
+            old: certificate,
+            requested_by: Requester::Operator(operator.id),
+            reason,
+            created_at: now,
+            failures: 0,
+            state: RenewalState::Planned { not_before: now },
+        };
+        if let RenewalCreation::Live(live) = self.db().create_renewal(&renewal).await? {
+            return Ok(live);
+        }
+        self.advance_host(host, Some(operator.id)).await?;
+        self.view(operator)?.renewal(renewal.id).await
+    }
+
+    /// Gives a renewal up. The old certificate stays as it is; what the host made for it is taken back.
+    ///
+    /// # Errors
+    /// When the role does not allow it, there is none such, or it is over already or its proof is in.
+    pub async fn abandon_renewal(&self, operator: &Operator, renewal: RenewalId, why: String) -> Result<(), Error> {
+        require(operator, Permission::RequestRenewal)?;
+        inkan_model::limits::check_text(&why, inkan_model::limits::LONG_TEXT)
+            .map_err(|error| Error::invalid("why", error))?;
+        let found = self.view(operator)?.renewal(renewal).await?;
+        let (now, by) = (self.now(), operator.id);
+        let mut refused = None;
+        self.change_renewals(found.host, Some(by), now, None, |live| {
+            let one = live.iter().find(|one| one.id == renewal)?;
+            if matches!(one.state, RenewalState::Proven { .. }) {
+                refused = Some("the new certificate is proven already; it will be finished".to_owned());
+                return None;
+            }
+            match one.clone().abandon(Some(by), why.clone(), now) {
+                Ok(moved) => Some(vec![moved]),
+                Err(error) => {
+                    refused = Some(error.to_string());
+                    None
+                }
+            }
+        })
+        .await?;
+        match refused {
+            Some(why) => Err(Error::Conflict { why }),
+            None if found.state.is_over() => Err(Error::Conflict { why: "this renewal is over".to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    async fn find_installation(
+        &self,
+        operator: &Operator,
+        host: HostId,
+        certificate: Fingerprint,
+    ) -> Result<InstallationRow, Error> {
+        let query = InstallationQuery { host: Some(host), ..InstallationQuery::default() };
+        let held = self.view(operator)?.installations(&query, &PageRequest::first(500)).await?;
+        let found = held.items.into_iter().find(|row| row.certificate == certificate);
+        found.ok_or(Error::NotFound { what: "certificate with a key on this host" })
+    }
+
+    /// Only the vendor's own CA can be asked without a person so far.
+    async fn check_issuer(&self, operator: &Operator, installation: &InstallationRow) -> Result<(), Error> {
+        let authority = self.private_ca(operator.vendor).await?;
+        let issuer = CertificateFacts::read(authority.certificate()).map_err(|error| Error::invalid("issuer", error))?;
+        if installation.facts.may_be_issued_by(&issuer) {
+            return Ok(());
+        }
+        Err(Error::Conflict {
+            why: format!(
+                "{} issued this certificate, and inkan cannot ask it for a new one: apply there",
+                installation.facts.issuer_common_name
+            ),
+        })
+    }
+
+    async fn private_ca(
+        &self,
+        vendor: inkan_model::VendorId,
+    ) -> Result<Arc<dyn CertificationAuthority>, crate::ports::AuthorityError> {
+        let core = self.clone();
+        // Making a CA on first use writes files; that must not hold up other requests.
+        let found = tokio::task::spawn_blocking(move || core.inner.parts.authorities.private_ca(vendor)).await;
+        found.unwrap_or_else(|cause| {
+            Err(crate::ports::AuthorityError { step: "load the private CA", cause: Box::new(cause) })
+        })
+    }
+
+    /// What outcomes of a host make of its renewals, committed together with the spool's position.
+    pub(crate) async fn apply_outcomes(
+        &self,
+        host: HostId,
+        session: &HostSession,
+        outcomes: &[Outcome],
+        position: SpoolPosition,
+        now: Timestamp,
+    ) -> Result<(), AgentRefusal> {
+        let retry_after = self.settings().retry_after;
+        let identity_authority = Arc::clone(&self.inner.parts.identity_authority);
+        let verify = move |chain: &[Vec<u8>], message: &[u8], signature: &[u8]| {
+            let spki = chain.first().and_then(|leaf| inkan_issuance::proof::public_key_of(leaf).ok());
+            spki.is_some_and(|spki| identity_authority.verify_signature(&spki, message, signature).is_ok())
+        };
+        self.change_renewals(host, None, now, Some(position), |live| {
+            let mut after = live.to_vec();
+            for outcome in outcomes {
+                let Some(renewal) = after.iter_mut().find(|renewal| renewal.id == outcome.renewal) else { continue };
+                match apply_outcome(renewal, outcome, &verify, retry_after, now) {
+                    Some(moved) => *renewal = moved,
+                    None => debug!(renewal = %outcome.renewal, "outcome changes nothing"),
+                }
+            }
+            Some(after)
+        })
+        .await?;
+        if session.state.may_report() { self.advance_host(host, None).await.map_err(as_refusal) } else { Ok(()) }
+    }
+
+    /// Does all that the server itself can do now for a host's renewals.
+    pub(crate) async fn advance_host(&self, host: HostId, by: Option<OperatorId>) -> Result<(), Error> {
+        let Some(session) = self.db().find_session(host).await? else { return Ok(()) };
+        let gets_directives = session.state.gets_directives();
+        // Each round is one step of each renewal; there are never more than a few steps that need no host.
+        for _ in 0..MOST_ATTEMPTS {
+            let now = self.now();
+            let live = self.db().list_live_renewals(host).await?;
+            let due = |one: &Versioned<Renewal>| plan_server_step(&one.value, gets_directives, now);
+            let steps: Vec<_> = live.iter().filter_map(|one| Some((one.value.clone(), due(one)?))).collect();
+            if steps.is_empty() {
+                return Ok(());
+            }
+            let generation = session.generation;
+            let mut moved = Vec::new();
+            for (renewal, step) in steps {
+                moved.extend(self.take_server_step(renewal, step, generation, now).await);
+            }
+            self.change_renewals(host, by, now, None, |current| {
+                // A row that somebody else moved meanwhile is left to the next round.
+                let still = |next: &Renewal| live.iter().any(|one| one.value.id == next.id && current.contains(&one.value));
+                Some(moved.iter().filter(|next| still(next)).cloned().collect())
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn take_server_step(
+        &self,
+        renewal: Renewal,
+        step: ServerStep,
+        generation: Generation,
+        now: Timestamp,
+    ) -> Option<Renewal> {
+        match step {
+            ServerStep::Direct => renewal.direct(generation.next(), now).ok(),
+            ServerStep::Retry => renewal.retry(now).ok(),
+            ServerStep::Issue { csr } => match self.issue(&renewal, &csr, now).await {
+                Ok(chain) => {
+                    let new = Fingerprint::of(chain.first().map_or(&[], Vec::as_slice));
+                    let challenge = self.entropy().bytes::<32>().to_vec();
+                    renewal.issue(new, chain, challenge, now).ok()
+                }
+                Err(refused) => {
+                    warn!(renewal = %renewal.id, why = %refused.why, "could not issue");
+                    let IssueRefusal { why, retry } = refused;
+                    plan_failure(renewal, RenewalStep::Issue, why, retry, self.settings().retry_after, now)
+                }
+            },
+        }
+    }
+
+    /// Has the successor issued: the request must be for the old certificate's subject, byte for byte, with a new key.
+    async fn issue(&self, renewal: &Renewal, csr: &[u8], now: Timestamp) -> Result<Vec<Vec<u8>>, IssueRefusal> {
+        let refuse = |why: String| IssueRefusal { why, retry: false };
+        let later = |why: String| IssueRefusal { why, retry: true };
+        let request = Request::parse(csr).map_err(|error| refuse(format!("the request: {}", chain_of(&error))))?;
+        let found = self.db().find_certificate(renewal.vendor, renewal.old).await;
+        let old = found.map_err(|error| later(chain_of(&error)))?;
+        let old = old.ok_or_else(|| refuse("the old certificate is not on record".to_owned()))?;
+        let subject = subject_of(&old.der).map_err(|error| refuse(chain_of(&error)))?;
+        if request.subject_der() != subject {
+            return Err(refuse("the request's subject is not that of the old certificate".to_owned()));
+        }
+        let authority = self.private_ca(renewal.vendor).await.map_err(|error| later(chain_of(&error)))?;
+        let order = Order {
+            subject_der: subject,
+            spki_der: request.spki_der().to_vec(),
+            serial: self.entropy().bytes(),
+            not_before: now.minus(BACKDATE),
+            not_after: now.plus(self.settings().leaf_lifetime),
+        };
+        authority.issue(&order).map_err(|error| later(chain_of(&error)))
+    }
+
+    /// Loads the host's live renewals, lets `decide` move some (by value, told apart by id), and commits, with a new
+    /// generation when the host has to be told anew. Runs again when somebody else was faster.
+    async fn change_renewals(
+        &self,
+        host: HostId,
+        by: Option<OperatorId>,
+        now: Timestamp,
+        acknowledged: Option<SpoolPosition>,
+        mut decide: impl FnMut(&[Renewal]) -> Option<Vec<Renewal>>,
+    ) -> DbResult<()> {
+        let probe = self.settings().probe.as_ref();
+        for attempt in 1.. {
+            let Some(session) = self.db().find_session(host).await? else { return Ok(()) };
+            let live = self.db().list_live_renewals(host).await?;
+            let before: Vec<_> = live.iter().map(|one| one.value.clone()).collect();
+            let decided = decide(&before).unwrap_or_default();
+            let moved = moved_rows(&live, &decided);
+            if moved.is_empty() && acknowledged.is_none() {
+                return Ok(());
+            }
+            let after: Vec<_> = before.iter().map(|one| moved_or(&moved, one)).collect();
+            let next = session.generation.next();
+            let generation = needs_new_generation(&before, &after, probe).then_some((session.generation, next));
+            let change = RenewalChange { moved, acknowledged, generation, applied: None, by, now };
+            match self.db().record_renewals(host, &change).await {
+                Ok(()) => {
+                    self.inner.feed.publish(Change { vendor: session.vendor, host });
+                    if generation.is_some() {
+                        self.inner.nudges.nudge(host, next);
+                    }
+                    return Ok(());
+                }
+                Err(DbError::Conflict { .. }) if attempt < MOST_ATTEMPTS => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// The host's directives, when they are not the ones that the agent has; remembers which it has.
+    pub(crate) async fn directives_for(
+        &self,
+        host: HostId,
+        agent: Generation,
+    ) -> Result<Option<Directives>, AgentRefusal> {
+        let Some(session) = self.db().find_session(host).await? else { return Ok(None) };
+        if agent <= session.generation && agent != session.applied_generation {
+            let change = RenewalChange { applied: Some(agent), now: self.now(), ..RenewalChange::default() };
+            self.db().record_renewals(host, &change).await?;
+        }
+        if !session.state.gets_directives() || !is_other(agent, session.generation) {
+            return Ok(None);
+        }
+        let live = self.db().list_live_renewals(host).await?;
+        let renewals: Vec<_> = live.into_iter().map(|one| one.value).collect();
+        Ok(Some(plan_directives(session.generation, &renewals, self.settings().probe.as_ref())))
+    }
+}
+
+struct IssueRefusal {
+    why: String,
+    retry: bool,
+}
+
+fn moved_rows(live: &[Versioned<Renewal>], decided: &[Renewal]) -> Vec<Versioned<Renewal>> {
+    let moved = |one: &Versioned<Renewal>| {
+        let next = decided.iter().find(|next| next.id == one.value.id && **next != one.value)?;
+        Some(Versioned { version: one.version, value: next.clone() })
+    };
+    live.iter().filter_map(moved).collect()
+}
+
+fn moved_or(moved: &[Versioned<Renewal>], one: &Renewal) -> Renewal {
+    let next = moved.iter().find(|next| next.value.id == one.id);
+    next.map_or_else(|| one.clone(), |next| next.value.clone())
+}
+
+fn as_refusal(error: Error) -> AgentRefusal {
+    match error {
+        Error::Db(cause) => AgentRefusal::Db(cause),
+        Error::Authority(cause) => AgentRefusal::Authority(cause),
+        other => AgentRefusal::invalid("entries", other),
+    }
+}
+
+/// An error with all its causes, for a record that people read.
+fn chain_of(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words
+}
+
+/// The shortest time that is left of a certificate before a renewal by hand is worth a warning.
+pub const EARLY: Duration = Duration::days(90);
+
+/// Whether a renewal now would give away much of what was paid for.
+pub fn is_early(not_after: Timestamp, now: Timestamp) -> bool {
+    not_after.since(now) > EARLY + DAY
+}
