@@ -7,6 +7,16 @@
 //! This crate is the only one that may hold `unsafe` code (the operating systems' interfaces). It must never import an
 //! async runtime, prost, tonic or anything of the server, and it never sends anything anywhere.
 
+mod content;
+pub mod fake;
+pub mod files;
+mod folder;
+#[cfg(target_os = "linux")]
+pub mod linux;
+mod p256;
+
+use std::sync::Arc;
+
 use inkan_model::store::{Location, ReadError, SetEntry};
 use inkan_model::{Certificate, Fingerprint, RenewalId};
 
@@ -22,6 +32,23 @@ pub trait StoreBackend: Send + Sync {
 
     /// The way to change certificates that have keys, where this kind of store has one.
     fn keyring(&self) -> Option<&dyn Keyring>;
+
+    /// Names of private keys at this Location that every user of the PC may read.
+    fn exposed_keys(&self, _location: &Location) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// The stores that this operating system keeps itself, on the real paths of this PC.
+#[cfg(target_os = "linux")]
+pub fn system_backends() -> Vec<Arc<dyn StoreBackend>> {
+    linux::backends()
+}
+
+/// The stores that this operating system keeps itself: none that this build can read.
+#[cfg(not(target_os = "linux"))]
+pub fn system_backends() -> Vec<Arc<dyn StoreBackend>> {
+    Vec::new()
 }
 
 /// What one reading of a Location saw: both halves.

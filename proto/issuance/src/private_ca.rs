@@ -1,6 +1,18 @@
-//! The vendor's private certification authority, behind a port.
+//! The port to a certification authority that issues client certificates, and a vendor's private one behind it.
+//!
+//! A leaf has the ordered subject byte for byte, ECDSA with SHA-256 by the authority's P-256 key, and this profile:
+//! basicConstraints CA:FALSE and keyUsage digitalSignature (both critical), extendedKeyUsage clientAuth, subject and
+//! authority key identifiers. Its TBS is DER written in this crate, because rcgen drops repeated attributes of a subject.
 
 use inkan_model::Timestamp;
+use rcgen::DnType;
+use time::Duration;
+use zeroize::Zeroizing;
+
+use crate::authority::Authority;
+pub use crate::authority::CaError;
+pub use crate::leaf::IssueError;
+use crate::leaf::{Leaf, Purpose};
 
 /// Something that can issue client certificates.
 pub trait CertificationAuthority: Send + Sync {
@@ -21,21 +33,74 @@ pub struct Order {
     pub subject_der: Vec<u8>,
     /// SubjectPublicKeyInfo as DER.
     pub spki_der: Vec<u8>,
-    /// Serial number.
+    /// Serial number: random, and not 0.
     pub serial: [u8; 16],
     /// First moment of validity.
     pub not_before: Timestamp,
-    /// Last moment of validity.
+    /// Last moment of validity. A leaf never outlives its authority: a later end is brought forward to the authority's.
     pub not_after: Timestamp,
 }
 
-/// An order that could not be carried out.
-#[derive(Debug, thiserror::Error)]
-#[error("could not {step}")]
-pub struct IssueError {
-    /// What was being done.
-    pub step: &'static str,
-    /// Why it failed.
-    #[source]
-    pub cause: Box<dyn std::error::Error + Send + Sync>,
+/// A vendor's own certification authority, whose key is a file of the server.
+#[derive(Debug)]
+pub struct PrivateCa(Authority);
+
+impl PrivateCa {
+    /// Makes a new key and certificate. Its name is the common name; it lives until `lifetime` after `now`, and counts
+    /// from a day before `now` for PCs whose clocks are slow.
+    ///
+    /// # Errors
+    /// Says which part could not be made.
+    pub fn create(name: &str, serial: [u8; 16], now: Timestamp, lifetime: Duration) -> Result<Self, CaError> {
+        Authority::create(&[(DnType::CommonName, name)], serial, now, lifetime).map(Self)
+    }
+
+    /// Loads what [`Self::certificate_pem`] and [`Self::key_pem`] gave.
+    ///
+    /// # Errors
+    /// When a file is unreadable, or the two do not belong together.
+    pub fn load(certificate_pem: &str, key_pem: &str) -> Result<Self, CaError> {
+        Authority::load(certificate_pem, key_pem).map(Self)
+    }
+
+    /// The certificate as PEM.
+    ///
+    /// # Errors
+    /// Never for a certificate of this size; the encoder's answer is passed on.
+    pub fn certificate_pem(&self) -> Result<String, CaError> {
+        self.0.certificate_pem()
+    }
+
+    /// The private key as PKCS#8 PEM, for a file that only the server may read.
+    ///
+    /// # Errors
+    /// Never for a key of this size; the encoder's answer is passed on.
+    pub fn key_pem(&self) -> Result<Zeroizing<String>, CaError> {
+        self.0.key_pem()
+    }
+
+    /// The authority's own last moment.
+    pub const fn not_after(&self) -> Timestamp {
+        self.0.not_after()
+    }
+}
+
+impl CertificationAuthority for PrivateCa {
+    fn certificate(&self) -> &[u8] {
+        self.0.certificate()
+    }
+
+    fn issue(&self, order: &Order) -> Result<Vec<Vec<u8>>, IssueError> {
+        let Order { subject_der, spki_der, serial, not_before, not_after } = order;
+        let leaf = Leaf {
+            subject: subject_der,
+            spki: spki_der,
+            serial: *serial,
+            not_before: *not_before,
+            not_after: *not_after,
+            purpose: Purpose::Client,
+            alternative_names: Vec::new(),
+        };
+        Ok(vec![self.0.issue(&leaf)?, self.certificate().to_vec()])
+    }
 }

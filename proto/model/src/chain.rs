@@ -111,7 +111,9 @@ mod tests {
         let a_by_b = CertificateParams::clone(&params("A", true));
         let back = CertificateFacts::read(a_by_b.signed_by(&KeyPair::generate().unwrap(), &b.issuer).unwrap().der());
         let mut held = [cross.unwrap(), back.unwrap()];
-        held.iter_mut().for_each(|facts| (facts.subject_key_id, facts.authority_key_id) = (None, None));
+        for facts in &mut held {
+            (facts.subject_key_id, facts.authority_key_id) = (None, None);
+        }
         let leaf = under(&a, "leaf", false).facts;
         let leaf = CertificateFacts { authority_key_id: None, ..leaf };
         let chain = find_chain(&leaf, &held, |facts| facts);

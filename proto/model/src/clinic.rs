@@ -118,7 +118,8 @@ fn check_mail(mail: String) -> Result<String, InvalidClinic> {
 /// Whether a text has the rough shape of a mail address: something, one `@`, a domain with a dot or `localhost`.
 pub fn is_mail_address(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else { return false };
-    let domain_fits = domain == "localhost" || (domain.contains('.') && !domain.starts_with('.') && !domain.ends_with('.'));
+    let domain_fits =
+        domain == "localhost" || (domain.contains('.') && !domain.starts_with('.') && !domain.ends_with('.'));
     let plain = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_graphic() && c != '@');
     text.len() <= 254 && plain(local) && plain(domain) && domain_fits
 }
@@ -241,18 +242,53 @@ pub struct InvalidPrefecture;
 
 /// Name in Japanese, what follows it (都, 道, 府, 県), and name in romaji, in the order of JIS X 0401.
 const PREFECTURES: [(&str, &str, &str); 47] = [
-    ("北海道", "", "hokkaido"), ("青森", "県", "aomori"), ("岩手", "県", "iwate"), ("宮城", "県", "miyagi"),
-    ("秋田", "県", "akita"), ("山形", "県", "yamagata"), ("福島", "県", "fukushima"), ("茨城", "県", "ibaraki"),
-    ("栃木", "県", "tochigi"), ("群馬", "県", "gunma"), ("埼玉", "県", "saitama"), ("千葉", "県", "chiba"),
-    ("東京", "都", "tokyo"), ("神奈川", "県", "kanagawa"), ("新潟", "県", "niigata"), ("富山", "県", "toyama"),
-    ("石川", "県", "ishikawa"), ("福井", "県", "fukui"), ("山梨", "県", "yamanashi"), ("長野", "県", "nagano"),
-    ("岐阜", "県", "gifu"), ("静岡", "県", "shizuoka"), ("愛知", "県", "aichi"), ("三重", "県", "mie"),
-    ("滋賀", "県", "shiga"), ("京都", "府", "kyoto"), ("大阪", "府", "osaka"), ("兵庫", "県", "hyogo"),
-    ("奈良", "県", "nara"), ("和歌山", "県", "wakayama"), ("鳥取", "県", "tottori"), ("島根", "県", "shimane"),
-    ("岡山", "県", "okayama"), ("広島", "県", "hiroshima"), ("山口", "県", "yamaguchi"), ("徳島", "県", "tokushima"),
-    ("香川", "県", "kagawa"), ("愛媛", "県", "ehime"), ("高知", "県", "kochi"), ("福岡", "県", "fukuoka"),
-    ("佐賀", "県", "saga"), ("長崎", "県", "nagasaki"), ("熊本", "県", "kumamoto"), ("大分", "県", "oita"),
-    ("宮崎", "県", "miyazaki"), ("鹿児島", "県", "kagoshima"), ("沖縄", "県", "okinawa"),
+    ("北海道", "", "hokkaido"),
+    ("青森", "県", "aomori"),
+    ("岩手", "県", "iwate"),
+    ("宮城", "県", "miyagi"),
+    ("秋田", "県", "akita"),
+    ("山形", "県", "yamagata"),
+    ("福島", "県", "fukushima"),
+    ("茨城", "県", "ibaraki"),
+    ("栃木", "県", "tochigi"),
+    ("群馬", "県", "gunma"),
+    ("埼玉", "県", "saitama"),
+    ("千葉", "県", "chiba"),
+    ("東京", "都", "tokyo"),
+    ("神奈川", "県", "kanagawa"),
+    ("新潟", "県", "niigata"),
+    ("富山", "県", "toyama"),
+    ("石川", "県", "ishikawa"),
+    ("福井", "県", "fukui"),
+    ("山梨", "県", "yamanashi"),
+    ("長野", "県", "nagano"),
+    ("岐阜", "県", "gifu"),
+    ("静岡", "県", "shizuoka"),
+    ("愛知", "県", "aichi"),
+    ("三重", "県", "mie"),
+    ("滋賀", "県", "shiga"),
+    ("京都", "府", "kyoto"),
+    ("大阪", "府", "osaka"),
+    ("兵庫", "県", "hyogo"),
+    ("奈良", "県", "nara"),
+    ("和歌山", "県", "wakayama"),
+    ("鳥取", "県", "tottori"),
+    ("島根", "県", "shimane"),
+    ("岡山", "県", "okayama"),
+    ("広島", "県", "hiroshima"),
+    ("山口", "県", "yamaguchi"),
+    ("徳島", "県", "tokushima"),
+    ("香川", "県", "kagawa"),
+    ("愛媛", "県", "ehime"),
+    ("高知", "県", "kochi"),
+    ("福岡", "県", "fukuoka"),
+    ("佐賀", "県", "saga"),
+    ("長崎", "県", "nagasaki"),
+    ("熊本", "県", "kumamoto"),
+    ("大分", "県", "oita"),
+    ("宮崎", "県", "miyazaki"),
+    ("鹿児島", "県", "kagoshima"),
+    ("沖縄", "県", "okinawa"),
 ];
 
 impl Prefecture {
@@ -316,7 +352,13 @@ impl FromStr for Prefecture {
 mod tests {
     use super::*;
 
-    fn parse(code: &str, kind: &str, prefecture: &str, phone: &str, mail: &str) -> Result<ClinicProfile, InvalidClinic> {
+    fn parse(
+        code: &str,
+        kind: &str,
+        prefecture: &str,
+        phone: &str,
+        mail: &str,
+    ) -> Result<ClinicProfile, InvalidClinic> {
         ClinicProfile::parse(code, "さくら内科クリニック", kind, prefecture, "", phone, mail)
     }
 

@@ -81,7 +81,9 @@ impl HostFacts {
         hasher.number(u64::from(*cores));
         hasher.number(*memory_mib);
         hasher.number(users.len() as u64);
-        users.iter().for_each(|user| hasher.field(user.as_bytes()));
+        for user in users {
+            hasher.field(user.as_bytes());
+        }
         hasher.optional(time_zone.as_deref());
     }
 }

@@ -512,8 +512,16 @@ mod tests {
 
     fn any_move() -> impl Strategy<Value = Move> {
         prop::sample::select(vec![
-            Move::Direct, Move::Request, Move::Issue, Move::Install, Move::InstallOther, Move::Prove, Move::Close,
-            Move::Fail, Move::Retry, Move::Abandon,
+            Move::Direct,
+            Move::Request,
+            Move::Issue,
+            Move::Install,
+            Move::InstallOther,
+            Move::Prove,
+            Move::Close,
+            Move::Fail,
+            Move::Retry,
+            Move::Abandon,
         ])
     }
 

@@ -275,7 +275,8 @@ mod tests {
 
     #[test]
     fn a_key_that_appears_changes_the_digest() {
-        let with = |key| StoreSet::new(vec![SetEntry::Certificate { certificate: Fingerprint::of(b"c"), key, name: None }]);
+        let with =
+            |key| StoreSet::new(vec![SetEntry::Certificate { certificate: Fingerprint::of(b"c"), key, name: None }]);
         assert_ne!(with(KeyPresence::Absent).digest(), with(KeyPresence::Present).digest());
     }
 }

@@ -3,12 +3,12 @@
 //! The answer also says when to look again, so that nobody has to look at every host every day: a certificate that has
 //! 40 days left changes nothing until it has 30.
 
+use inkan_model::Timestamp;
 use inkan_model::certificate::{CertificateFacts, KeyAlgorithm, SignatureHash};
 use inkan_model::chain::find_chain;
 use inkan_model::finding::{Detail, Diagnosis, EXPIRY_STAGES, SILENCE_STAGES, Subject, Urgency};
 use inkan_model::store::KeyPresence;
 use inkan_model::time::DAY;
-use inkan_model::Timestamp;
 use time::Duration;
 
 use crate::ports::{Observation, ObservedInstallation};
@@ -80,7 +80,8 @@ impl Review {
             self.report(Subject::CertificateExpired { certificate, location }, Urgency::Now, detail);
             return;
         }
-        let reached = EXPIRY_STAGES.into_iter().filter(|stage| not_after.since(self.now) < DAY * i32::from(*stage)).min();
+        let reached =
+            EXPIRY_STAGES.into_iter().filter(|stage| not_after.since(self.now) < DAY * i32::from(*stage)).min();
         if let Some(stage) = reached {
             let urgency = match stage {
                 0..=7 => Urgency::Now,
@@ -105,10 +106,8 @@ impl Review {
         let chain = find_chain(facts, issuers, |facts| facts);
         if !chain.complete {
             let last = chain.links.last().map_or(facts, |link| *link);
-            let detail = Detail::MissingIssuer {
-                name: facts.common_name.clone(),
-                issuer: last.issuer_common_name.clone(),
-            };
+            let detail =
+                Detail::MissingIssuer { name: facts.common_name.clone(), issuer: last.issuer_common_name.clone() };
             let subject = Subject::ChainIncomplete { certificate: *certificate, location: location.clone() };
             self.report(subject, Urgency::Soon, detail);
         }

@@ -14,9 +14,7 @@ use tracing::info;
 use crate::core::{Core, require};
 use crate::error::{AgentRefusal, Error};
 use crate::feed::Change;
-use crate::ports::{
-    EnrolmentRecord, IdentityOrder, NewEnrolment, NewIdentity, Page, PageRequest, TokenRefusal,
-};
+use crate::ports::{EnrolmentRecord, IdentityOrder, NewEnrolment, NewIdentity, Page, PageRequest, TokenRefusal};
 
 /// What a token is asked to allow.
 #[derive(Clone, Debug)]

@@ -160,7 +160,9 @@ impl Core {
         require(operator, Permission::ChangeFleet)?;
         let found = self.db().find_host(operator.vendor, host).await?.ok_or(Error::NotFound { what: "host" })?;
         if found.state == HostState::Banned && to != HostState::Banned {
-            return Err(Error::Conflict { why: "this host was banned; enrol the PC again with a new token".to_owned() });
+            return Err(Error::Conflict {
+                why: "this host was banned; enrol the PC again with a new token".to_owned(),
+            });
         }
         self.db().set_host_state(operator.vendor, host, to, operator.id, self.now()).await?;
         self.inner.feed.publish(Change { vendor: operator.vendor, host });

@@ -18,8 +18,6 @@ use crate::ports::{HostSession, NewIdentity, VerifiedIdentity};
 
 /// How long the nonce of a recovery is good for.
 pub const RECOVERY_WINDOW: Duration = Duration::minutes(2);
-/// The label before a recovery's nonce when the identity's key signs it.
-pub const RECOVERY_LABEL: &[u8] = b"inkan identity recovery v1\0";
 
 impl Core {
     /// Checks who speaks, at every call: the host's state and the serial number of its certificate.
@@ -77,7 +75,7 @@ impl Core {
     pub fn begin_recovery(&self, leaf: &[u8]) -> Result<Vec<u8>, AgentRefusal> {
         self.verify_leaf(leaf)?;
         let at = self.now().as_unix_millis().to_be_bytes();
-        Ok([at.as_slice(), self.recovery_tag(&at, leaf).as_ref()].concat())
+        Ok([at.as_slice(), self.recovery_tag(at, leaf).as_ref()].concat())
     }
 
     /// Completes a recovery: a new identity for the same key, at most as often as the host is allowed to.
@@ -87,8 +85,8 @@ impl Core {
     pub async fn recover(&self, leaf: &[u8], nonce: &[u8], signature: &[u8]) -> Result<Enrolled, AgentRefusal> {
         let peer = self.verify_leaf(leaf)?;
         self.check_nonce(leaf, nonce)?;
-        let message = [RECOVERY_LABEL, nonce].concat();
-        let fits = self.inner.parts.identity_authority.verify_signature(&peer.spki, &message, signature);
+        let message = inkan_issuance::proof::recovery_message(nonce);
+        let fits = inkan_issuance::proof::verify_signature(&peer.spki, &message, signature);
         fits.map_err(|_| AgentRefusal::invalid("signature", "is not by this identity's key"))?;
         let refuse = |why| Err(AgentRefusal::NotAccepted { why });
         let Some(session) = self.db().find_session(peer.host).await? else { return refuse("the host is not known") };
@@ -117,17 +115,17 @@ impl Core {
         let refused = || AgentRefusal::invalid("nonce", "is not a fresh one for this certificate");
         let (at, tag) = nonce.split_first_chunk::<8>().ok_or_else(refused)?;
         let key = hmac::Key::new(hmac::HMAC_SHA256, &self.inner.recovery_key);
-        hmac::verify(&key, &recovery_message(at, leaf), tag).map_err(|_| refused())?;
+        hmac::verify(&key, &nonce_message(*at, leaf), tag).map_err(|_| refused())?;
         let age = self.now().since(Timestamp::from_unix_millis(i64::from_be_bytes(*at)));
         if age.is_negative() || age > RECOVERY_WINDOW { Err(refused()) } else { Ok(()) }
     }
 
-    fn recovery_tag(&self, at: &[u8; 8], leaf: &[u8]) -> hmac::Tag {
+    fn recovery_tag(&self, at: [u8; 8], leaf: &[u8]) -> hmac::Tag {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &self.inner.recovery_key);
-        hmac::sign(&key, &recovery_message(at, leaf))
+        hmac::sign(&key, &nonce_message(at, leaf))
     }
 }
 
-fn recovery_message(at: &[u8; 8], leaf: &[u8]) -> Vec<u8> {
+fn nonce_message(at: [u8; 8], leaf: &[u8]) -> Vec<u8> {
     [at.as_slice(), Fingerprint::of(leaf).as_bytes()].concat()
 }

@@ -75,7 +75,7 @@ impl Core {
             directives,
             server_time: now,
             next_sync: self.settings().sync_interval,
-            renew_identity: self.is_identity_due(host, session, now),
+            renew_identity: is_identity_due(host, session, now),
         })
     }
 
@@ -189,14 +189,13 @@ impl Core {
             }
         }
     }
+}
 
-    fn is_identity_due(&self, host: HostId, session: &HostSession, now: Timestamp) -> bool {
-        // The host's own bytes spread the fleet, and give the same moment each time it is asked.
-        let bytes = host.as_bytes();
-        let chance = u16::from_be_bytes([bytes[14], bytes[15]]);
-        session.pending_serial.is_none()
-            && renew_at(session.identity_issued_at, session.identity_not_after, chance) <= now
-    }
+fn is_identity_due(host: HostId, session: &HostSession, now: Timestamp) -> bool {
+    // The host's own bytes spread the fleet, and give the same moment each time it is asked.
+    let bytes = host.as_bytes();
+    let chance = u16::from_be_bytes([bytes[14], bytes[15]]);
+    session.pending_serial.is_none() && renew_at(session.identity_issued_at, session.identity_not_after, chance) <= now
 }
 
 /// The entries that come after what is acknowledged; `None` when the epoch is an old one.

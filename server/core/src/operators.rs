@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use argon2::Argon2;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use inkan_model::clinic::is_mail_address;
 use inkan_model::limits;
 use inkan_model::locale::Locale;
@@ -162,7 +162,10 @@ impl Core {
         limits::check_name(&name, limits::SHORT_TEXT).map_err(|why| Error::invalid("name", why))?;
         let length = password.expose_secret().chars().count();
         if !(SHORTEST_PASSWORD..=LONGEST_PASSWORD).contains(&length) {
-            return Err(Error::invalid("password", format!("needs {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")));
+            return Err(Error::invalid(
+                "password",
+                format!("needs {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters"),
+            ));
         }
         if totp_seed.len() != totp::SEED_BYTES {
             return Err(Error::invalid("totp_seed", "is not one of ours"));

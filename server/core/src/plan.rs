@@ -2,9 +2,10 @@
 //!
 //! The executor in [`crate::renewals`] has no choices left: it loads, asks these functions, and commits what they say.
 
-use inkan_model::directive::{Directives, Generation, PROOF_LABEL, ProbeTarget, RenewalDirective, RenewalWant};
-use inkan_model::renewal::{Outcome, OutcomeResult, PersonTask, Renewal, RenewalState, RenewalStep};
+use inkan_issuance::proof::renewal_message;
 use inkan_model::Timestamp;
+use inkan_model::directive::{Directives, Generation, ProbeTarget, RenewalDirective, RenewalWant};
+use inkan_model::renewal::{Outcome, OutcomeResult, PersonTask, Renewal, RenewalState, RenewalStep};
 use time::Duration;
 
 /// Failures after which a person is asked instead of trying again.
@@ -53,10 +54,10 @@ pub fn apply_outcome(
         OutcomeResult::Installed { new } => standing.install(*new, now).ok(),
         OutcomeResult::Proven { new, proof } => {
             let RenewalState::Installed { chain, challenge, .. } = &standing.state else { return None };
-            let refused = if !verify(chain, &proof_message(challenge), &proof.signature) {
-                Some("the new key's signature does not fit".to_owned())
-            } else {
+            let refused = if verify(chain, &renewal_message(challenge), &proof.signature) {
                 proof.probe.as_ref().filter(|probe| !probe.accepted).map(|probe| probe.detail.clone())
+            } else {
+                Some("the new key's signature does not fit".to_owned())
             };
             match refused {
                 None => standing.prove(*new, proof.clone(), now).ok(),
@@ -71,11 +72,6 @@ pub fn apply_outcome(
         }
         OutcomeResult::Unrecognized(_) => None,
     }
-}
-
-/// What the new key has to sign: the label, then the challenge.
-pub fn proof_message(challenge: &[u8]) -> Vec<u8> {
-    [PROOF_LABEL, challenge].concat()
 }
 
 /// What a failed step makes of a renewal: wait and try again, twice as long each time, or ask a person.

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use inkan_issuance::private_ca::{CertificationAuthority, Order};
+use inkan_issuance::proof::{public_key_of, verify_signature};
 use inkan_issuance::request::{Request, subject_of};
 use inkan_model::directive::{Directives, Generation};
 use inkan_model::operator::{Operator, Permission};
@@ -20,9 +21,7 @@ use crate::core::{Core, require};
 use crate::error::{AgentRefusal, Error};
 use crate::feed::Change;
 use crate::intake::is_other;
-use crate::plan::{
-    ServerStep, apply_outcome, needs_new_generation, plan_directives, plan_failure, plan_server_step,
-};
+use crate::plan::{ServerStep, apply_outcome, needs_new_generation, plan_directives, plan_failure, plan_server_step};
 use crate::ports::{
     DbError, DbResult, HostSession, InstallationQuery, InstallationRow, PageRequest, RenewalChange, RenewalCreation,
     Versioned,
@@ -131,7 +130,8 @@ impl Core {
     /// Only the vendor's own CA can be asked without a person so far.
     async fn check_issuer(&self, operator: &Operator, installation: &InstallationRow) -> Result<(), Error> {
         let authority = self.private_ca(operator.vendor).await?;
-        let issuer = CertificateFacts::read(authority.certificate()).map_err(|error| Error::invalid("issuer", error))?;
+        let issuer =
+            CertificateFacts::read(authority.certificate()).map_err(|error| Error::invalid("issuer", error))?;
         if installation.facts.may_be_issued_by(&issuer) {
             return Ok(());
         }
@@ -165,18 +165,18 @@ impl Core {
         now: Timestamp,
     ) -> Result<(), AgentRefusal> {
         let retry_after = self.settings().retry_after;
-        let identity_authority = Arc::clone(&self.inner.parts.identity_authority);
-        let verify = move |chain: &[Vec<u8>], message: &[u8], signature: &[u8]| {
-            let spki = chain.first().and_then(|leaf| inkan_issuance::proof::public_key_of(leaf).ok());
-            spki.is_some_and(|spki| identity_authority.verify_signature(&spki, message, signature).is_ok())
+        let verify = |chain: &[Vec<u8>], message: &[u8], signature: &[u8]| {
+            let spki = chain.first().and_then(|leaf| public_key_of(leaf).ok());
+            spki.is_some_and(|spki| verify_signature(&spki, message, signature).is_ok())
         };
         self.change_renewals(host, None, now, Some(position), |live| {
             let mut after = live.to_vec();
             for outcome in outcomes {
                 let Some(renewal) = after.iter_mut().find(|renewal| renewal.id == outcome.renewal) else { continue };
-                match apply_outcome(renewal, outcome, &verify, retry_after, now) {
-                    Some(moved) => *renewal = moved,
-                    None => debug!(renewal = %outcome.renewal, "outcome changes nothing"),
+                if let Some(moved) = apply_outcome(renewal, outcome, &verify, retry_after, now) {
+                    *renewal = moved;
+                } else {
+                    debug!(renewal = %outcome.renewal, "outcome changes nothing");
                 }
             }
             Some(after)
@@ -205,7 +205,8 @@ impl Core {
             }
             self.change_renewals(host, by, now, None, |current| {
                 // A row that somebody else moved meanwhile is left to the next round.
-                let still = |next: &Renewal| live.iter().any(|one| one.value.id == next.id && current.contains(&one.value));
+                let still =
+                    |next: &Renewal| live.iter().any(|one| one.value.id == next.id && current.contains(&one.value));
                 Some(moved.iter().filter(|next| still(next)).cloned().collect())
             })
             .await?;

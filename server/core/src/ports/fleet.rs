@@ -25,7 +25,12 @@ pub trait Fleet: Send + Sync {
     async fn find_clinic_by_code(&self, vendor: VendorId, code: &str) -> DbResult<Option<Clinic>>;
 
     /// The vendor's clinics, by code.
-    async fn list_clinics(&self, vendor: VendorId, query: &ClinicQuery, page: &PageRequest) -> DbResult<Page<ClinicRow>>;
+    async fn list_clinics(
+        &self,
+        vendor: VendorId,
+        query: &ClinicQuery,
+        page: &PageRequest,
+    ) -> DbResult<Page<ClinicRow>>;
 
     /// The vendor's hosts: those with the most urgent finding first, then by name.
     async fn list_hosts(&self, vendor: VendorId, query: &HostQuery, page: &PageRequest) -> DbResult<Page<HostRow>>;
@@ -81,7 +86,12 @@ pub trait Fleet: Send + Sync {
     ) -> DbResult<Page<HolderRow>>;
 
     /// Open findings, most urgent first, then by clinic.
-    async fn list_findings(&self, vendor: VendorId, query: &FindingQuery, page: &PageRequest) -> DbResult<Page<FindingRow>>;
+    async fn list_findings(
+        &self,
+        vendor: VendorId,
+        query: &FindingQuery,
+        page: &PageRequest,
+    ) -> DbResult<Page<FindingRow>>;
 
     /// The timeline of one host, newest first.
     async fn list_events(&self, vendor: VendorId, host: HostId, page: &PageRequest) -> DbResult<Page<Event>>;

@@ -5,9 +5,7 @@ use inkan_model::finding::Diagnosis;
 use inkan_model::host::HostState;
 use inkan_model::store::{KeyPresence, Location, StoreSet};
 use inkan_model::sync::{HostReport, Lacks};
-use inkan_model::{
-    Certificate, CertificateFacts, Fingerprint, HostId, SetDigest, StateDigest, Timestamp, VendorId,
-};
+use inkan_model::{Certificate, CertificateFacts, Fingerprint, HostId, SetDigest, StateDigest, Timestamp, VendorId};
 
 use super::DbResult;
 

@@ -174,12 +174,6 @@ pub trait IdentityAuthority: Send + Sync {
     /// # Errors
     /// When it was not.
     fn verify_identity(&self, leaf: &[u8]) -> Result<VerifiedIdentity, AuthorityError>;
-
-    /// Checks a signature of an identity's key.
-    ///
-    /// # Errors
-    /// When it does not fit.
-    fn verify_signature(&self, spki: &[u8], message: &[u8], signature: &[u8]) -> Result<(), AuthorityError>;
 }
 
 /// What an identity certificate is to say.
