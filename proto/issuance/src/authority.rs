@@ -1,5 +1,5 @@
-//! What a vendor's private authority and the deployment's own one have in common: a self-signed certificate with a P-256
-//! key, and the way to and from PEM files. The certificate is made by rcgen; leaves are not, see [`crate::leaf`].
+//! What a vendor's private authority and the deployment's own one have in common: a self-signed certificate with a
+//! P-256 key, and the way to and from PEM files. The certificate is made by rcgen; leaves are not, see [`crate::leaf`].
 
 use der::pem::{self, LineEnding};
 use inkan_model::limits::{self, InvalidText};

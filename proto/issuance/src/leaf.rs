@@ -22,7 +22,7 @@ use x509_cert::ext::pkix::{
 };
 use x509_cert::time::{Time, Validity};
 
-use crate::key::{ECDSA_WITH_SHA256, PublicKey, SoftwareKey, UnsupportedKey};
+use crate::key::{ECDSA_WITH_SHA256, InvalidSignature, PublicKey, SoftwareKey, UnsupportedKey};
 use crate::request::{InvalidName, opaque_name};
 
 /// commonName (RFC 5280 appendix A.1).
@@ -161,6 +161,26 @@ pub(crate) fn issue(leaf: &Leaf<'_>, signer: &Signer<'_>) -> Result<Vec<u8>, Iss
         signature: BitStringRef::from_bytes(&signature).map_err(IssueError::Encode)?,
     };
     certificate.to_der().map_err(IssueError::Encode)
+}
+
+/// Checks that `key` signed a certificate, strictly in the one encoding that [`issue`] writes. A lenient reader would
+/// take several encodings of one certificate for as many certificates.
+pub(crate) fn verify(der: &[u8], key: &PublicKey<'_>) -> Result<(), VerifyError> {
+    let certificate = SignedCertificate::from_der(der).map_err(VerifyError::Decode)?;
+    let signed = certificate.tbs.to_der().map_err(VerifyError::Decode)?;
+    let tbs = Tbs::from_der(&signed).map_err(VerifyError::Decode)?;
+    // Both places name the algorithm (RFC 5280 §4.1.1.2), and the key decides which one counts.
+    if tbs.signature != certificate.algorithm || certificate.algorithm.oid != key.signature_algorithm() {
+        return Err(VerifyError::Signature(InvalidSignature));
+    }
+    let signature = certificate.signature.as_bytes().ok_or(VerifyError::Signature(InvalidSignature))?;
+    key.verify(&signed, signature).map_err(VerifyError::Signature)
+}
+
+/// Why [`verify`] refuses.
+pub(crate) enum VerifyError {
+    Decode(der::Error),
+    Signature(InvalidSignature),
 }
 
 fn validity(leaf: &Leaf<'_>, signer: &Signer<'_>) -> Result<Validity, IssueError> {

@@ -8,8 +8,9 @@
 //! key          the keys themselves: P-256 in software, and whatever public keys requests may bring
 //! ```
 //!
-//! Time comes in as an argument everywhere, and so do serial numbers. The chance in keys and in signatures is ring's own
-//! ([`ring::rand::SystemRandom`]), because a key whose chance could be passed in would be a key that could be guessed.
+//! Time comes in as an argument everywhere, and so do serial numbers. The chance in keys and in signatures is ring's
+//! own ([`ring::rand::SystemRandom`]), because a key whose chance could be passed in would be a key that could be
+//! guessed.
 //!
 //! This crate imports `inkan_model` and no other crate of the workspace, does no I/O, reads no clock and knows no async
 //! runtime: it runs on the PC, in the server and in an offline tool. Whether somebody may have a certificate is never

@@ -2,7 +2,8 @@
 //!
 //! A leaf has the ordered subject byte for byte, ECDSA with SHA-256 by the authority's P-256 key, and this profile:
 //! basicConstraints CA:FALSE and keyUsage digitalSignature (both critical), extendedKeyUsage clientAuth, subject and
-//! authority key identifiers. Its TBS is DER written in this crate, because rcgen drops repeated attributes of a subject.
+//! authority key identifiers. Its TBS is DER written in this crate, because rcgen drops repeated attributes of a
+//! subject.
 
 use inkan_model::Timestamp;
 use rcgen::DnType;

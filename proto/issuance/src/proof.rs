@@ -1,7 +1,7 @@
 //! Signatures by which a PC shows that it holds a key: of a renewed certificate, or of an identity that has expired.
 //!
-//! What is signed always begins with a label of ours, so that nobody can have a PC sign something with a meaning elsewhere
-//! by calling it a challenge. Both sides make the message by the functions here.
+//! What is signed always begins with a label of ours, so that nobody can have a PC sign something with a meaning
+//! elsewhere by calling it a challenge. Both sides make the message by the functions here.
 
 use inkan_model::UnreadableCertificate;
 use inkan_model::directive::PROOF_LABEL;

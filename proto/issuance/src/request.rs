@@ -1,10 +1,10 @@
 //! What a PC asks a certification authority for: a PKCS#10 request (RFC 2986) with the subject of the old certificate.
 //!
-//! The subject must survive byte for byte, because the systems that accept the certificate compare it so. A name may hold
-//! the same attribute twice (two organisational units in RDNs of their own, `13` and `medical`, are usual here), may use
-//! old string types, may have several attributes in one RDN. Libraries that model a name as a map or a list and write it
-//! anew keep one of two attributes, merge RDNs or change types. So a name is carried here as an opaque DER value
-//! ([`der::asn1::AnyRef`]) and is only checked, never written anew.
+//! The subject must survive byte for byte, because the systems that accept the certificate compare it so. A name may
+//! hold the same attribute twice (two organisational units in RDNs of their own, `13` and `medical`, are usual here),
+//! may use old string types, may have several attributes in one RDN. Libraries that model a name as a map or a list and
+//! write it anew keep one of two attributes, merge RDNs or change types. So a name is carried here as an opaque DER
+//! value ([`der::asn1::AnyRef`]) and is only checked, never written anew.
 
 use std::error::Error;
 

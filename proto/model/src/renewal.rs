@@ -7,7 +7,13 @@
 //! A move consumes the state and returns the next or says why it cannot be made, so that a replayed or late message
 //! never turns a record back.
 
+mod outcome;
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
+
+pub use self::outcome::{Outcome, OutcomeResult, ProbeResult, Proof};
 
 use crate::digest::Fingerprint;
 use crate::directive::Generation;
@@ -181,74 +187,6 @@ pub enum PersonTask {
         /// The last reason.
         why: String,
     },
-}
-
-/// Evidence that a new certificate works.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Proof {
-    /// The new key's signature over [`crate::directive::PROOF_LABEL`] and the challenge; checked by the server.
-    pub signature: Vec<u8>,
-    /// What the site said, where one is configured.
-    pub probe: Option<ProbeResult>,
-}
-
-/// What a TLS client-auth probe saw.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct ProbeResult {
-    /// Host and port that were asked.
-    pub target: String,
-    /// Whether the handshake with the new certificate was completed and not refused afterwards.
-    pub accepted: bool,
-    /// TLS version and server's certificate, or the error, in words.
-    pub detail: String,
-}
-
-/// Something that a host did, or could not do, about a directive. Comes back until it is acknowledged.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Outcome {
-    /// Which renewal.
-    pub renewal: RenewalId,
-    /// What came of it.
-    pub result: OutcomeResult,
-}
-
-/// What came of a step on the PC.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case", tag = "result")]
-pub enum OutcomeResult {
-    /// A key was made, and a request (PKCS#10) for it.
-    Requested {
-        /// The request as DER.
-        csr: Vec<u8>,
-    },
-    /// The new certificate stands beside the old one, read back from the store.
-    Installed {
-        /// The new certificate.
-        new: Fingerprint,
-    },
-    /// The new certificate was proven.
-    Proven {
-        /// The new certificate.
-        new: Fingerprint,
-        /// The evidence.
-        proof: Proof,
-    },
-    /// The old certificate is archived, read back from the store.
-    OldArchived {
-        /// The new certificate, which stands in its place.
-        new: Fingerprint,
-    },
-    /// A step failed; the PC is as it was before the step.
-    Failed {
-        /// Which step.
-        step: RenewalStep,
-        /// Why.
-        why: String,
-        /// Whether trying again can help.
-        retry: bool,
-    },
-    /// A kind of outcome that this build does not know, by its number on the wire.
-    Unrecognized(i32),
 }
 
 /// A move that the record's state does not allow.
@@ -454,126 +392,5 @@ impl Renewal {
             return self.refuse("abandoned");
         }
         Ok(self.moved(RenewalState::Abandoned { at, by, why }))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::store::{Scope, StoreKind};
-
-    fn planned() -> Renewal {
-        let now = Timestamp::from_unix_seconds(1_000);
-        Renewal {
-            id: RenewalId::new(now, [1; 10]),
-            vendor: VendorId::new(now, [2; 10]),
-            host: HostId::new(now, [3; 10]),
-            location: Location { kind: StoreKind::Directory, scope: Scope::Machine, path: "/c".to_owned() },
-            old: Fingerprint::of(b"old"),
-            requested_by: Requester::Planner,
-            reason: None,
-            created_at: now,
-            failures: 0,
-            state: RenewalState::Planned { not_before: now },
-        }
-    }
-
-    #[derive(Clone, Debug)]
-    enum Move {
-        Direct,
-        Request,
-        Issue,
-        Install,
-        InstallOther,
-        Prove,
-        Close,
-        Fail,
-        Retry,
-        Abandon,
-    }
-
-    fn make(renewal: Renewal, step: &Move, now: Timestamp) -> Result<Renewal, InvalidTransition> {
-        let new = Fingerprint::of(b"new");
-        match step {
-            Move::Direct => renewal.direct(Generation(1), now),
-            Move::Request => renewal.request(vec![1], now),
-            Move::Issue => renewal.issue(new, vec![vec![1]], vec![2], now),
-            Move::Install => renewal.install(new, now),
-            Move::InstallOther => renewal.install(Fingerprint::of(b"other"), now),
-            Move::Prove => renewal.prove(new, Proof { signature: vec![3], probe: None }, now),
-            Move::Close => renewal.close(new, now),
-            Move::Fail => renewal.fail(RenewalStep::Prove, "x".to_owned(), now, now),
-            Move::Retry => renewal.retry(now),
-            Move::Abandon => renewal.abandon(None, "x".to_owned(), now),
-        }
-    }
-
-    fn any_move() -> impl Strategy<Value = Move> {
-        prop::sample::select(vec![
-            Move::Direct,
-            Move::Request,
-            Move::Issue,
-            Move::Install,
-            Move::InstallOther,
-            Move::Prove,
-            Move::Close,
-            Move::Fail,
-            Move::Retry,
-            Move::Abandon,
-        ])
-    }
-
-    #[test]
-    fn the_straight_way_leads_from_planned_to_closed() {
-        let now = Timestamp::from_unix_seconds(2_000);
-        let way = [Move::Direct, Move::Request, Move::Issue, Move::Install, Move::Prove, Move::Close];
-        let closed = way.iter().try_fold(planned(), |renewal, step| make(renewal, step, now)).unwrap();
-        assert!(closed.state.is_over());
-        assert_eq!(closed.state.new_certificate(), Some(Fingerprint::of(b"new")));
-    }
-
-    #[test]
-    fn a_failure_goes_on_from_where_it_stood() {
-        let now = Timestamp::from_unix_seconds(2_000);
-        let way = [Move::Direct, Move::Request, Move::Issue, Move::Install];
-        let installed = way.iter().try_fold(planned(), |renewal, step| make(renewal, step, now)).unwrap();
-        let failed = make(make(installed.clone(), &Move::Fail, now).unwrap(), &Move::Fail, now).unwrap();
-        assert_eq!(failed.failures, 2);
-        assert_eq!(failed.retry(now).unwrap().state, installed.state);
-    }
-
-    #[test]
-    fn a_state_survives_being_stored_as_json() {
-        let now = Timestamp::from_unix_seconds(2_000);
-        let failed = make(make(planned(), &Move::Direct, now).unwrap(), &Move::Fail, now).unwrap();
-        let json = serde_json::to_string(&failed.state).unwrap();
-        assert_eq!(serde_json::from_str::<RenewalState>(&json).unwrap(), failed.state);
-    }
-
-    proptest! {
-        /// Whatever order messages arrive in: nothing leaves a state that is over, progress on the straight way never
-        /// shrinks, and nobody closes what was not proven.
-        #[test]
-        fn no_order_of_moves_turns_a_record_back(moves in prop::collection::vec(any_move(), 0..40)) {
-            let now = Timestamp::from_unix_seconds(2_000);
-            let mut renewal = planned();
-            let mut furthest = 0;
-            for step in &moves {
-                let was_over = renewal.state.is_over();
-                match make(renewal.clone(), step, now) {
-                    Ok(next) => {
-                        prop_assert!(!was_over);
-                        if let Some(progress) = next.state.progress() {
-                            prop_assert!(progress >= furthest);
-                            furthest = progress;
-                        }
-                        renewal = next;
-                    }
-                    Err(refused) => prop_assert_eq!(refused.from, renewal.state.name()),
-                }
-            }
-        }
     }
 }

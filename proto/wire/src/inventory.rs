@@ -162,7 +162,8 @@ impl From<SetEntry> for pb::SetEntry {
     }
 }
 
-/// The model has no place for a number that is not known: it enters the digest of a set, which both sides must agree on.
+/// The model has no place for a number that is not known: it enters the digest of a set, which both sides must agree
+/// on.
 fn key_presence(number: i32) -> Result<KeyPresence, InvalidMessage> {
     match pb::KeyPresence::try_from(number) {
         Ok(pb::KeyPresence::NotExpected) => Ok(KeyPresence::NotExpected),

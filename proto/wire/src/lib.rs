@@ -1,8 +1,8 @@
 //! The agents' protocol: the code generated from `proto/inkan/v1`, and the conversions between it and the model.
 //!
 //! The conversions are the door: a message from outside becomes a type of [`inkan_model`] with every limit of
-//! [`inkan_model::limits`] applied, or is refused as [`InvalidMessage`], which names the field. Whoever stands behind the
-//! door never meets generated types. Numbers of enums that this build does not know survive as `Unrecognized(i32)`
+//! [`inkan_model::limits`] applied, or is refused as [`InvalidMessage`], which names the field. Whoever stands behind
+//! the door never meets generated types. Numbers of enums that this build does not know survive as `Unrecognized(i32)`
 //! where the model has a place for them, so that a newer agent's report is kept whole.
 //!
 //! This crate imports [`inkan_model`] and no other crate of the workspace. It does no I/O and decides nothing:

@@ -164,7 +164,8 @@ impl TryFrom<pb::Lacks> for Lacks {
     }
 }
 
-/// Names at most [`limits::LACKS`] of each kind. The rest is not lost: it is still lacking, so the next answer names it.
+/// Names at most [`limits::LACKS`] of each kind. The rest is not lost: it is still lacking, so the next answer names
+/// it.
 impl From<Lacks> for pb::Lacks {
     fn from(lacks: Lacks) -> Self {
         let Lacks { report, sets, certificates } = lacks;

@@ -68,7 +68,15 @@ impl Core {
         self.note_presence(host, session, report.clock, now).await?;
         let acknowledged = self.take_entries(host, session, &report, now).await?;
         let lacks = self.take_report(host, session, &report, now).await?;
-        let directives = self.directives_for(host, report.generation).await?;
+        // A quiet Sync costs one read: the session that was checked at the door. Only outcomes make it stale.
+        let directives = if acknowledged == session.spool {
+            self.directives_for(host, session, report.generation).await?
+        } else {
+            match self.db().find_session(host).await? {
+                Some(session) => self.directives_for(host, &session, report.generation).await?,
+                None => None,
+            }
+        };
         Ok(SyncAnswer {
             acknowledged,
             lacks,

@@ -305,9 +305,9 @@ impl Core {
     pub(crate) async fn directives_for(
         &self,
         host: HostId,
+        session: &HostSession,
         agent: Generation,
     ) -> Result<Option<Directives>, AgentRefusal> {
-        let Some(session) = self.db().find_session(host).await? else { return Ok(None) };
         if agent <= session.generation && agent != session.applied_generation {
             let change = RenewalChange { applied: Some(agent), now: self.now(), ..RenewalChange::default() };
             self.db().record_renewals(host, &change).await?;

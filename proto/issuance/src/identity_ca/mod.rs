@@ -86,8 +86,8 @@ impl AgentCa {
         CaPin::of_spki(&self.0.spki())
     }
 
-    /// Signs an agent's identity for TLS client authentication; DER. A leaf never outlives its authority: a later end is
-    /// brought forward to the authority's.
+    /// Signs an agent's identity for TLS client authentication; DER. A leaf never outlives its authority: a later end
+    /// is brought forward to the authority's.
     ///
     /// # Errors
     /// Says what cannot be certified.
@@ -112,8 +112,8 @@ impl AgentCa {
         })
     }
 
-    /// Signs a TLS listener's certificate for at least one DNS name or address; DER. A leaf never outlives its authority,
-    /// as in [`Self::issue_agent`].
+    /// Signs a TLS listener's certificate for at least one DNS name or address; DER. A leaf never outlives its
+    /// authority, as in [`Self::issue_agent`].
     ///
     /// # Errors
     /// Says what cannot be certified.

@@ -11,6 +11,7 @@ use x509_parser::prelude::X509Certificate;
 
 use crate::certificate;
 use crate::key::{InvalidSignature, PublicKey, UnsupportedKey};
+use crate::leaf::{self, VerifyError};
 
 /// What an identity certificate of this deployment says.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -36,6 +37,9 @@ pub enum IdentityError {
     /// The authority's key is not one that inkan deals with.
     #[error("the authority's key is refused")]
     AuthorityKey(#[source] UnsupportedKey),
+    /// It is not encoded in the one way in which the authority encodes.
+    #[error("the certificate is not encoded as its authority encodes")]
+    Encoding(#[source] der::Error),
     /// Its URI is not that of an agent.
     #[error("the certificate's URI is refused")]
     Identity(#[source] InvalidIdentity),
@@ -56,8 +60,8 @@ pub enum IdentityError {
     Signature(#[source] InvalidSignature),
 }
 
-/// Checks that the authority signed `leaf_der` as an agent's identity, and reads it. Whether it has expired is not looked
-/// at.
+/// Checks that the authority signed `leaf_der` as an agent's identity, and reads it. Whether it has expired is not
+/// looked at.
 ///
 /// # Errors
 /// Says why it is not an identity of this authority.
@@ -67,7 +71,7 @@ pub fn verify_identity(leaf_der: &[u8], ca_der: &[u8]) -> Result<IssuedIdentity,
     if leaf.issuer().as_raw() != authority.subject().as_raw() {
         return Err(IdentityError::Issuer);
     }
-    check_signature(&leaf, &authority)?;
+    check_signature(leaf_der, &authority)?;
     check_purpose(&leaf)?;
     Ok(IssuedIdentity {
         identity: only_uri(&leaf)?.parse().map_err(IdentityError::Identity)?,
@@ -78,15 +82,12 @@ pub fn verify_identity(leaf_der: &[u8], ca_der: &[u8]) -> Result<IssuedIdentity,
     })
 }
 
-fn check_signature(leaf: &X509Certificate<'_>, authority: &X509Certificate<'_>) -> Result<(), IdentityError> {
+fn check_signature(leaf_der: &[u8], authority: &X509Certificate<'_>) -> Result<(), IdentityError> {
     let key = PublicKey::read(authority.public_key().raw).map_err(IdentityError::AuthorityKey)?;
-    let algorithm = key.signature_algorithm().to_string();
-    // Both places must name the algorithm of the authority's key (RFC 5280 §4.1.1.2).
-    let named = [&leaf.signature_algorithm, &leaf.tbs_certificate.signature];
-    if named.iter().any(|found| found.algorithm.to_id_string() != algorithm) {
-        return Err(IdentityError::Signature(InvalidSignature));
-    }
-    key.verify(leaf.tbs_certificate.as_ref(), &leaf.signature_value.data).map_err(IdentityError::Signature)
+    leaf::verify(leaf_der, &key).map_err(|error| match error {
+        VerifyError::Decode(error) => IdentityError::Encoding(error),
+        VerifyError::Signature(error) => IdentityError::Signature(error),
+    })
 }
 
 fn check_purpose(leaf: &X509Certificate<'_>) -> Result<(), IdentityError> {

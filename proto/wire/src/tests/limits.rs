@@ -69,6 +69,10 @@ fn entry(sequence: u64, result: Wire) -> pb::SpoolEntry {
     pb::SpoolEntry { sequence, at_ms: 0, outcome: Some(outcome) }
 }
 
+fn installed(sequence: u64) -> pb::SpoolEntry {
+    entry(sequence, Wire::Installed(pb::OutcomeInstalled { new: vec![0; 32] }))
+}
+
 fn with_entries(entries: Vec<pb::SpoolEntry>) -> Result<(), InvalidMessage> {
     converted::<SyncReport, _>(pb::SyncRequest { state: vec![0; 32], entries, ..Default::default() })
 }
@@ -144,19 +148,27 @@ fn recover(certificate: usize, nonce: usize, signature: usize) -> Result<(), Inv
 }
 
 macro_rules! rows {
-    ($($field:literal, $limit:expr, $convert:expr;)*) => { [$(Row { field: $field, limit: $limit, convert: $convert }),*] };
+    ($($field:literal, $limit:expr, $convert:expr;)*) => {
+        [$(Row { field: $field, limit: $limit, convert: $convert }),*]
+    };
 }
 
 #[test]
 fn one_beyond_each_limit_is_refused_by_the_name_of_its_field() {
     use pb::set_entry::Entry;
     let rows = rows! {
-        "entries", OUTCOMES, |n| with_entries((1..=n as u64).map(|i| entry(i, Wire::Installed(pb::OutcomeInstalled { new: vec![0; 32] }))).collect());
-        "entries[0].outcome.requested.csr", REQUEST_BYTES, |n| with_entries(vec![entry(1, Wire::Requested(pb::OutcomeRequested { csr: vec![1; n] }))]);
+        "entries", OUTCOMES, |n| {
+            with_entries((1..=n as u64).map(installed).collect())
+        };
+        "entries[0].outcome.requested.csr", REQUEST_BYTES, |n| {
+            with_entries(vec![entry(1, Wire::Requested(pb::OutcomeRequested { csr: vec![1; n] }))])
+        };
         "entries[0].outcome.proven.signature", SMALL_BYTES, |n| with_proof(vec![1; n], text(1), text(1));
         "entries[0].outcome.proven.probe.target", LONG_TEXT, |n| with_proof(vec![1], text(n), text(1));
         "entries[0].outcome.proven.probe.detail", LONG_TEXT, |n| with_proof(vec![1], text(1), text(n));
-        "entries[0].outcome.failed.why", LONG_TEXT, |n| with_entries(vec![entry(1, Wire::Failed(pb::OutcomeFailed { step: 1, why: text(n), retry: true }))]);
+        "entries[0].outcome.failed.why", LONG_TEXT, |n| {
+            with_entries(vec![entry(1, Wire::Failed(pb::OutcomeFailed { step: 1, why: text(n), retry: true }))])
+        };
         "report.facts.host_name", SHORT_TEXT, |n| with_facts(pb::HostFacts { host_name: text(n), ..facts() });
         "report.facts.os", SHORT_TEXT, |n| with_facts(pb::HostFacts { os: text(n), ..facts() });
         "report.facts.os_version", SHORT_TEXT, |n| with_facts(pb::HostFacts { os_version: text(n), ..facts() });
@@ -167,49 +179,91 @@ fn one_beyond_each_limit_is_refused_by_the_name_of_its_field() {
         "report.facts.time_zone", SHORT_TEXT, |n| with_facts(pb::HostFacts { time_zone: Some(text(n)), ..facts() });
         "report.facts.users", USERS, |n| with_facts(pb::HostFacts { users: vec![text(1); n], ..facts() });
         "report.facts.users[1]", SHORT_TEXT, |n| with_facts(pb::HostFacts { users: vec![text(1), text(n)], ..facts() });
-        "report.locations", LOCATIONS, |n| sync(pb::HostReport { facts: Some(facts()), locations: (0..n).map(state).collect() });
-        "report.locations[0].location.user", SHORT_TEXT, |n| with_location(pb::Location { user: text(n), ..location(0) });
-        "report.locations[0].location.path", LONG_TEXT, |n| with_location(pb::Location { path: text(n), ..location(0) });
+        "report.locations", LOCATIONS, |n| {
+            sync(pb::HostReport { facts: Some(facts()), locations: (0..n).map(state).collect() })
+        };
+        "report.locations[0].location.user", SHORT_TEXT, |n| {
+            with_location(pb::Location { user: text(n), ..location(0) })
+        };
+        "report.locations[0].location.path", LONG_TEXT, |n| {
+            with_location(pb::Location { path: text(n), ..location(0) })
+        };
         "report.locations[0].set", 32, |n| with_state(pb::LocationState { set: vec![0; n], ..state(0) });
-        "report.locations[0].errors", READ_ERRORS, |n| with_state(pb::LocationState { errors: vec![pb::ReadError::default(); n], ..state(0) });
+        "report.locations[0].errors", READ_ERRORS, |n| {
+            with_state(pb::LocationState { errors: vec![pb::ReadError::default(); n], ..state(0) })
+        };
         "report.locations[0].errors[0].item", LONG_TEXT, |n| with_error(text(n), text(1));
         "report.locations[0].errors[0].detail", LONG_TEXT, |n| with_error(text(1), text(n));
         "state", 32, |n| converted::<SyncReport, _>(pb::SyncRequest { state: vec![0; n], ..Default::default() });
         "lacks.sets", LACKS, |n| with_lacks(pb::Lacks { sets: vec![vec![0; 32]; n], ..Default::default() });
         "lacks.sets[0]", 32, |n| with_lacks(pb::Lacks { sets: vec![vec![0; n]], ..Default::default() });
-        "lacks.certificates", LACKS, |n| with_lacks(pb::Lacks { certificates: vec![vec![0; 32]; n], ..Default::default() });
+        "lacks.certificates", LACKS, |n| {
+            with_lacks(pb::Lacks { certificates: vec![vec![0; 32]; n], ..Default::default() })
+        };
         "lacks.certificates[0]", 32, |n| with_lacks(pb::Lacks { certificates: vec![vec![0; n]], ..Default::default() });
-        "directives.renewals", DIRECTED_RENEWALS, |n| with_renewals(vec![directive(pb::renewal_directive::Want::Request(pb::WantRequest {})); n]);
-        "directives.renewals[0].install.chain", CHAIN_CERTIFICATES, |n| with_install(pb::WantInstall { chain: vec![vec![1]; n], ..install() });
-        "directives.renewals[0].install.chain[0]", CERTIFICATE_BYTES, |n| with_install(pb::WantInstall { chain: vec![vec![1; n]], ..install() });
-        "directives.renewals[0].install.challenge", SMALL_BYTES, |n| with_install(pb::WantInstall { challenge: vec![1; n], ..install() });
+        "directives.renewals", DIRECTED_RENEWALS, |n| {
+            with_renewals(vec![directive(pb::renewal_directive::Want::Request(pb::WantRequest {})); n])
+        };
+        "directives.renewals[0].install.chain", CHAIN_CERTIFICATES, |n| {
+            with_install(pb::WantInstall { chain: vec![vec![1]; n], ..install() })
+        };
+        "directives.renewals[0].install.chain[0]", CERTIFICATE_BYTES, |n| {
+            with_install(pb::WantInstall { chain: vec![vec![1; n]], ..install() })
+        };
+        "directives.renewals[0].install.challenge", SMALL_BYTES, |n| {
+            with_install(pb::WantInstall { challenge: vec![1; n], ..install() })
+        };
         "directives.renewals[0].install.probe.host", SHORT_TEXT, |n| with_probe(text(n), 443, None);
         "directives.renewals[0].install.probe.port", 65_535, |n| with_probe(text(1), u32::try_from(n).unwrap(), None);
-        "directives.renewals[0].install.probe.anchor", CERTIFICATE_BYTES, |n| with_probe(text(1), 443, Some(vec![1; n]));
-        "directives.renewals[0].archive_old.new", 32, |n| with_renewals(vec![directive(pb::renewal_directive::Want::ArchiveOld(pb::WantArchiveOld { new: vec![0; n] }))]);
+        "directives.renewals[0].install.probe.anchor", CERTIFICATE_BYTES, |n| {
+            with_probe(text(1), 443, Some(vec![1; n]))
+        };
+        "directives.renewals[0].archive_old.new", 32, |n| {
+            let want = pb::renewal_directive::Want::ArchiveOld(pb::WantArchiveOld { new: vec![0; n] });
+            with_renewals(vec![directive(want)])
+        };
         "sets, deltas and certificates", UPLOAD_ITEMS, |n| with_certificates(vec![vec![1]; n]);
         "certificates[0]", CERTIFICATE_BYTES, |n| with_certificates(vec![vec![1; n]]);
         "sets[0].entries", SET_ENTRIES, with_set;
         "deltas[0].added", SET_ENTRIES, |n| with_delta(vec![unreadable(0); n], Vec::new());
         "deltas[0].removed", SET_ENTRIES, |n| with_delta(Vec::new(), vec![unreadable(0); n]);
-        "deltas[0].added[0].certificate.sha256", 32, |n| with_entry(Entry::Certificate(pb::CertificateEntry { sha256: vec![0; n], key: 1, name: None }));
-        "deltas[0].added[0].certificate.name", LONG_TEXT, |n| with_entry(Entry::Certificate(pb::CertificateEntry { sha256: vec![0; 32], key: 1, name: Some(text(n)) }));
-        "deltas[0].added[0].unreadable.sha256", 32, |n| with_entry(Entry::Unreadable(pb::UnreadableEntry { sha256: vec![0; n], ..Default::default() }));
-        "deltas[0].added[0].unreadable.name", LONG_TEXT, |n| with_entry(Entry::Unreadable(pb::UnreadableEntry { name: Some(text(n)), ..Default::default() }));
-        "deltas[0].added[0].unreadable.why", LONG_TEXT, |n| with_entry(Entry::Unreadable(pb::UnreadableEntry { why: text(n), ..Default::default() }));
+        "deltas[0].added[0].certificate.sha256", 32, |n| {
+            with_entry(Entry::Certificate(pb::CertificateEntry { sha256: vec![0; n], key: 1, name: None }))
+        };
+        "deltas[0].added[0].certificate.name", LONG_TEXT, |n| {
+            with_entry(Entry::Certificate(pb::CertificateEntry { sha256: vec![0; 32], key: 1, name: Some(text(n)) }))
+        };
+        "deltas[0].added[0].unreadable.sha256", 32, |n| {
+            with_entry(Entry::Unreadable(pb::UnreadableEntry { sha256: vec![0; n], ..Default::default() }))
+        };
+        "deltas[0].added[0].unreadable.name", LONG_TEXT, |n| {
+            with_entry(Entry::Unreadable(pb::UnreadableEntry { name: Some(text(n)), ..Default::default() }))
+        };
+        "deltas[0].added[0].unreadable.why", LONG_TEXT, |n| {
+            with_entry(Entry::Unreadable(pb::UnreadableEntry { why: text(n), ..Default::default() }))
+        };
         "csr", REQUEST_BYTES, |n| converted::<Enroll, _>(pb::EnrollRequest { csr: vec![1; n], ..enroll() });
-        "machine_binding", 32, |n| converted::<Enroll, _>(pb::EnrollRequest { machine_binding: vec![0; n], ..enroll() });
-        "facts.host_name", SHORT_TEXT, |n| converted::<Enroll, _>(pb::EnrollRequest { facts: Some(pb::HostFacts { host_name: text(n), ..facts() }), ..enroll() });
+        "machine_binding", 32, |n| {
+            converted::<Enroll, _>(pb::EnrollRequest { machine_binding: vec![0; n], ..enroll() })
+        };
+        "facts.host_name", SHORT_TEXT, |n| {
+            let facts = pb::HostFacts { host_name: text(n), ..facts() };
+            converted::<Enroll, _>(pb::EnrollRequest { facts: Some(facts), ..enroll() })
+        };
         "chain", CHAIN_CERTIFICATES, |n| enrolled(vec![vec![1]; n], "https://a".to_owned());
         "chain[0]", CERTIFICATE_BYTES, |n| enrolled(vec![vec![1; n]], "https://a".to_owned());
         "server_url", LONG_TEXT, |n| enrolled(vec![vec![1]], format!("https://{}", text(n - 8)));
         "certificate", CERTIFICATE_BYTES, |n| recover(n, 1, 1);
         "nonce", SMALL_BYTES, |n| recover(1, n, 1);
         "signature", SMALL_BYTES, |n| recover(1, 1, n);
-        "certificate", CERTIFICATE_BYTES, |n| converted::<BeginRecovery, _>(pb::BeginRecoveryRequest { certificate: vec![1; n] });
+        "certificate", CERTIFICATE_BYTES, |n| {
+            converted::<BeginRecovery, _>(pb::BeginRecoveryRequest { certificate: vec![1; n] })
+        };
         "nonce", SMALL_BYTES, |n| converted::<RecoveryNonce, _>(pb::BeginRecoveryResponse { nonce: vec![1; n] });
         "csr", REQUEST_BYTES, |n| converted::<RenewIdentity, _>(pb::RenewIdentityRequest { csr: vec![1; n] });
-        "chain", CHAIN_CERTIFICATES, |n| converted::<IdentityChain, _>(pb::RenewIdentityResponse { chain: vec![vec![1]; n] });
+        "chain", CHAIN_CERTIFICATES, |n| {
+            converted::<IdentityChain, _>(pb::RenewIdentityResponse { chain: vec![vec![1]; n] })
+        };
     };
     for Row { field, limit, convert } in rows {
         assert_eq!(convert(limit), Ok(()), "{field} at its limit");
@@ -277,7 +331,6 @@ fn a_set_that_is_not_what_its_digest_says_is_refused() {
 
 #[test]
 fn spool_entries_out_of_order_are_refused() {
-    let installed = |sequence| entry(sequence, Wire::Installed(pb::OutcomeInstalled { new: vec![0; 32] }));
     let refused = with_entries(vec![installed(1), installed(3), installed(3)]).unwrap_err();
     assert_eq!(refused.field, "entries[2].sequence");
 }

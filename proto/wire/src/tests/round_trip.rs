@@ -75,7 +75,8 @@ proptest! {
     fn an_enrolment_and_its_answer_come_back_unchanged(enroll in values::enroll(), enrolled in values::enrolled()) {
         let back = there_and_back::<_, pb::EnrollRequest>(enroll.clone()).unwrap();
         prop_assert_eq!(back.token.hash(), enroll.token.hash());
-        prop_assert_eq!((back.csr, back.facts, back.machine_binding), (enroll.csr, enroll.facts, enroll.machine_binding));
+        prop_assert_eq!((back.csr, back.facts), (enroll.csr, enroll.facts));
+        prop_assert_eq!(back.machine_binding, enroll.machine_binding);
         prop_assert_eq!(there_and_back::<_, pb::EnrollResponse>(enrolled.clone()), Ok(enrolled));
     }
 
