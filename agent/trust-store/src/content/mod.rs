@@ -12,7 +12,7 @@ use inkan_model::store::KeyPresence;
 use inkan_model::{Certificate, Fingerprint};
 use zeroize::Zeroizing;
 
-pub(crate) use self::pem::{Block, Label, blocks};
+pub(crate) use self::pem::{Label, blocks};
 
 /// The form that a file's name promises.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

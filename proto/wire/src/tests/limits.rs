@@ -153,10 +153,17 @@ macro_rules! rows {
     };
 }
 
+fn check(rows: &[Row]) {
+    for Row { field, limit, convert } in rows {
+        assert_eq!(convert(*limit), Ok(()), "{field} at its limit");
+        let refused = convert(limit + 1).expect_err(field);
+        assert_eq!(refused.field, *field, "{refused}");
+    }
+}
+
 #[test]
-fn one_beyond_each_limit_is_refused_by_the_name_of_its_field() {
-    use pb::set_entry::Entry;
-    let rows = rows! {
+fn one_beyond_each_limit_of_a_report_is_refused_by_the_name_of_its_field() {
+    check(&rows! {
         "entries", OUTCOMES, |n| {
             with_entries((1..=n as u64).map(installed).collect())
         };
@@ -195,6 +202,12 @@ fn one_beyond_each_limit_is_refused_by_the_name_of_its_field() {
         "report.locations[0].errors[0].item", LONG_TEXT, |n| with_error(text(n), text(1));
         "report.locations[0].errors[0].detail", LONG_TEXT, |n| with_error(text(1), text(n));
         "state", 32, |n| converted::<SyncReport, _>(pb::SyncRequest { state: vec![0; n], ..Default::default() });
+    });
+}
+
+#[test]
+fn one_beyond_each_limit_of_an_answer_is_refused_by_the_name_of_its_field() {
+    check(&rows! {
         "lacks.sets", LACKS, |n| with_lacks(pb::Lacks { sets: vec![vec![0; 32]; n], ..Default::default() });
         "lacks.sets[0]", 32, |n| with_lacks(pb::Lacks { sets: vec![vec![0; n]], ..Default::default() });
         "lacks.certificates", LACKS, |n| {
@@ -222,6 +235,13 @@ fn one_beyond_each_limit_is_refused_by_the_name_of_its_field() {
             let want = pb::renewal_directive::Want::ArchiveOld(pb::WantArchiveOld { new: vec![0; n] });
             with_renewals(vec![directive(want)])
         };
+    });
+}
+
+#[test]
+fn one_beyond_each_limit_of_an_upload_is_refused_by_the_name_of_its_field() {
+    use pb::set_entry::Entry;
+    check(&rows! {
         "sets, deltas and certificates", UPLOAD_ITEMS, |n| with_certificates(vec![vec![1]; n]);
         "certificates[0]", CERTIFICATE_BYTES, |n| with_certificates(vec![vec![1; n]]);
         "sets[0].entries", SET_ENTRIES, with_set;
@@ -242,6 +262,12 @@ fn one_beyond_each_limit_is_refused_by_the_name_of_its_field() {
         "deltas[0].added[0].unreadable.why", LONG_TEXT, |n| {
             with_entry(Entry::Unreadable(pb::UnreadableEntry { why: text(n), ..Default::default() }))
         };
+    });
+}
+
+#[test]
+fn one_beyond_each_limit_of_an_enrolment_is_refused_by_the_name_of_its_field() {
+    check(&rows! {
         "csr", REQUEST_BYTES, |n| converted::<Enroll, _>(pb::EnrollRequest { csr: vec![1; n], ..enroll() });
         "machine_binding", 32, |n| {
             converted::<Enroll, _>(pb::EnrollRequest { machine_binding: vec![0; n], ..enroll() })
@@ -264,12 +290,7 @@ fn one_beyond_each_limit_is_refused_by_the_name_of_its_field() {
         "chain", CHAIN_CERTIFICATES, |n| {
             converted::<IdentityChain, _>(pb::RenewIdentityResponse { chain: vec![vec![1]; n] })
         };
-    };
-    for Row { field, limit, convert } in rows {
-        assert_eq!(convert(limit), Ok(()), "{field} at its limit");
-        let refused = convert(limit + 1).expect_err(field);
-        assert_eq!(refused.field, field, "{refused}");
-    }
+    });
 }
 
 #[test]

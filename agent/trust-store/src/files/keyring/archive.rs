@@ -17,6 +17,7 @@ use super::place::{
 };
 use super::{Change, chain_pem, combined_pem};
 use crate::ChangeError;
+use crate::content::{Extension, FileContent};
 use crate::files::survey::{ARCHIVE, FILE_BYTES};
 use crate::folder::{Folder, Kind};
 
@@ -64,13 +65,15 @@ impl Change<'_> {
         self.remove_made(&folder)
     }
 
-    /// The new certificate in the place of an archived old one: `new`, or whichever it is.
+    /// What this renewal put in the place of the old certificate: `new`, or whichever it is.
     pub(super) fn successor(&self, new: Option<Fingerprint>) -> Result<Option<(Place, Standing)>, ChangeError> {
         for reading in &self.survey.folders {
             let folder = self.root.open_beneath(&reading.relative).map_err(self.io("open a folder"))?;
             let archived = find_archived(&folder, self.slot.old).map_err(self.io("look into the archive"))?;
-            for Archived { certificate, key, .. } in archived {
-                if let Ok(standing) = read_standing(&folder, &certificate, &key)
+            for Archived { folder: kept, certificate, key, .. } in archived {
+                let by_this_renewal = kept.kind(&self.names.archived).map_err(self.io("look into the archive"))?.is_some();
+                if by_this_renewal
+                    && let Ok(standing) = read_standing(&folder, &certificate, &key)
                     && new.is_none_or(|new| standing.leaf() == Some(new))
                 {
                     return Ok(Some((Place { folder: reading.relative.clone(), certificate, key }, standing)));
@@ -91,6 +94,7 @@ impl Change<'_> {
                     kept.remove(name).map_err(&failed)?;
                 }
             }
+            kept.remove(&self.names.archived).map_err(&failed)?;
             if kept.names().map_err(&failed)?.names.is_empty() {
                 let archive = folder.open_beneath(Path::new(ARCHIVE)).map_err(&failed)?;
                 archive.remove_folder(&slot).map_err(&failed)?;
@@ -119,6 +123,7 @@ struct OldFile<'n> {
 impl Swap<'_> {
     fn run(&self) -> Result<(), ChangeError> {
         let files = self.old_files().map_err(self.change.io("look at the old certificate and key"))?;
+        self.refuse_stranger(&files)?;
         let kept = self.keep(&files)?;
         for file in files.iter().filter(|file| !file.replaced) {
             let access = kept.access(file.name).map_err(self.change.io("read who may use the old file"))?;
@@ -138,11 +143,28 @@ impl Swap<'_> {
         names.into_iter().map(|name| Ok(OldFile { name, replaced: self.is_replaced(name)? })).collect()
     }
 
+    /// Somebody may have put a third certificate under the old name since: that is theirs to keep.
+    fn refuse_stranger(&self, files: &[OldFile<'_>]) -> Result<(), ChangeError> {
+        let name = self.place.certificate.as_str();
+        let failed = self.change.io("read the old certificate");
+        let replaced = files.iter().any(|file| file.name == name && file.replaced);
+        if replaced || self.folder.kind(name).map_err(&failed)?.is_none() {
+            return Ok(());
+        }
+        let read = self.folder.read(name, FILE_BYTES).map_err(&failed)?;
+        let content = FileContent::read(&read.bytes, Extension::Pem, || &[]);
+        if content.certificates.iter().any(|certificate| certificate.fingerprint == self.change.slot.old) {
+            Ok(())
+        } else {
+            Err(self.change.not_confirmed("a third certificate stands in the old one's place"))
+        }
+    }
+
     fn is_replaced(&self, name: &str) -> io::Result<bool> {
         if self.folder.kind(name)?.is_none() {
             return Ok(false);
         }
-        Ok(*self.folder.read(name, FILE_BYTES)?.bytes == self.content_of(name))
+        Ok(self.folder.read(name, FILE_BYTES)?.bytes == self.content_of(name))
     }
 
     fn content_of(&self, name: &str) -> zeroize::Zeroizing<Vec<u8>> {
@@ -167,6 +189,9 @@ impl Swap<'_> {
                 archive.sync().map_err(&failed)?;
                 for file in files.iter().filter(|file| !file.replaced) {
                     self.keep_file(&kept, file.name).map_err(&failed)?;
+                }
+                if kept.kind(&self.change.names.archived).map_err(&failed)?.is_none() {
+                    kept.create(&self.change.names.archived, &[], access.owner_only()).map_err(&failed)?;
                 }
                 kept.sync().map_err(&failed)?;
                 return Ok(kept);

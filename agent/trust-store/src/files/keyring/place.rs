@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::content::{Extension, FileContent, Form, Keys};
 use crate::files::survey::{ARCHIVE, FILE_BYTES, FileReading, FolderReading, Opened, Survey};
-use crate::folder::{Access, Folder, Kind};
+use crate::folder::{Folder, Kind};
 use crate::p256::SoftwareKey;
 
 /// Folders for one old certificate in the archive; there is more than one when it was put back by hand.
@@ -20,6 +20,8 @@ pub(super) struct Names {
     pub(super) key: String,
     /// A file that is being written.
     pub(super) temporary: String,
+    /// Says in the archive which renewal put the old certificate there.
+    pub(super) archived: String,
     mark: String,
 }
 
@@ -29,6 +31,7 @@ impl Names {
         Self {
             key: format!(".inkan-{renewal}.key"),
             temporary: format!(".inkan-{renewal}.tmp"),
+            archived: format!("renewal-{renewal}"),
             mark: format!(".inkan-{tail}"),
         }
     }
@@ -174,7 +177,7 @@ pub(super) struct Archived {
     pub(super) key: KeyForm,
 }
 
-/// Name of a folder in the archive.
+/// Names of the archive's folders for one old certificate.
 pub(super) fn archive_slots(old: Fingerprint) -> impl Iterator<Item = String> {
     (0..ARCHIVE_SLOTS).map(move |n| if n == 0 { old.short() } else { format!("{}-{n}", old.short()) })
 }
@@ -238,7 +241,6 @@ pub(super) struct Standing {
     pub(super) chain: Vec<Certificate>,
     pub(super) key: SoftwareKey,
     pub(super) key_file: Zeroizing<Vec<u8>>,
-    pub(super) access: Access,
 }
 
 /// Reads a certificate of our own making with its key, and checks that the two belong together.
@@ -250,12 +252,9 @@ pub(super) fn read_standing(folder: &Folder, certificate: &str, key: &KeyForm) -
     let key_pair = SoftwareKey::from_pem(&key_file.bytes).map_err(|error| format!("{certificate}: {error}"))?;
     let leaf = content.certificates.first().and_then(|certificate| certificate.facts.as_ref().ok());
     match leaf {
-        Some(facts) if key_pair.belongs_to(&facts.spki_sha256) => Ok(Standing {
-            chain: content.certificates,
-            key: key_pair,
-            key_file: key_file.bytes,
-            access: key_file.access,
-        }),
+        Some(facts) if key_pair.belongs_to(&facts.spki_sha256) => {
+            Ok(Standing { chain: content.certificates, key: key_pair, key_file: key_file.bytes })
+        }
         Some(_) => Err(format!("{certificate}: its key belongs to another certificate")),
         None => Err(format!("{certificate}: holds no certificate")),
     }
