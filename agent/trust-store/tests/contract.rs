@@ -1,4 +1,5 @@
 //! What every store that can be changed promises, checked for each of them in the same words.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set its stage must fail")]
 
 use inkan_model::store::{KeyPresence, Location, SetEntry, StoreSet};
 use inkan_model::{Fingerprint, RenewalId, Timestamp};

@@ -106,6 +106,10 @@ impl FieldHasher {
         self.field(&number.to_be_bytes());
     }
 
+    pub(crate) fn code(&mut self, code: i32) {
+        self.field(&code.to_be_bytes());
+    }
+
     pub(crate) fn optional(&mut self, text: Option<&str>) {
         match text {
             Some(text) => {

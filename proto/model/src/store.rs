@@ -76,6 +76,65 @@ pub enum KeyPresence {
     Present,
     /// It cannot be told without reading what must not be read.
     Unknown,
+    /// A value that this build does not know, by its number on the wire.
+    Unrecognized(i32),
+}
+
+impl StoreKind {
+    /// Its number on the wire, which also stands for it in digests: a newer agent's kind keeps its digest.
+    pub const fn number(self) -> i32 {
+        match self {
+            Self::SystemTrust => 1,
+            Self::LocalAnchors => 2,
+            Self::Directory => 3,
+            Self::UserDirectory => 4,
+            Self::WindowsStore => 5,
+            Self::Nss => 6,
+            Self::Java => 7,
+            Self::Keychain => 8,
+            Self::Unrecognized(number) => number,
+        }
+    }
+}
+
+impl KeyPresence {
+    /// The opposite of [`Self::number`].
+    pub const fn from_number(number: i32) -> Self {
+        match number {
+            1 => Self::NotExpected,
+            2 => Self::Absent,
+            3 => Self::Present,
+            4 => Self::Unknown,
+            other => Self::Unrecognized(other),
+        }
+    }
+
+    /// Its number on the wire, which also stands for it in digests.
+    pub const fn number(self) -> i32 {
+        match self {
+            Self::NotExpected => 1,
+            Self::Absent => 2,
+            Self::Present => 3,
+            Self::Unknown => 4,
+            Self::Unrecognized(number) => number,
+        }
+    }
+}
+
+impl ReadErrorKind {
+    /// Its number on the wire, which also stands for it in digests.
+    pub const fn number(self) -> i32 {
+        match self {
+            Self::AccessDenied => 1,
+            Self::NotFound => 2,
+            Self::TimedOut => 3,
+            Self::TooLarge => 4,
+            Self::PasswordNeeded => 5,
+            Self::Malformed => 6,
+            Self::Other => 7,
+            Self::Unrecognized(number) => number,
+        }
+    }
 }
 
 /// One thing that a scan saw in a store.
@@ -142,12 +201,7 @@ impl StoreSet {
                 SetEntry::Certificate { certificate, key, name } => {
                     hasher.number(1);
                     hasher.field(certificate.as_bytes());
-                    hasher.number(match key {
-                        KeyPresence::NotExpected => 0,
-                        KeyPresence::Absent => 1,
-                        KeyPresence::Present => 2,
-                        KeyPresence::Unknown => 3,
-                    });
+                    hasher.code(key.number());
                     hasher.optional(name.as_deref());
                 }
                 SetEntry::Unreadable { sha256, name, why } => {

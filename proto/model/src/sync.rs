@@ -6,7 +6,7 @@ use crate::digest::{FieldHasher, Fingerprint, SetDigest, StateDigest};
 use crate::directive::{Directives, Generation};
 use crate::host::HostFacts;
 use crate::renewal::Outcome;
-use crate::store::{Location, ReadError};
+use crate::store::{Location, ReadError, Scope};
 use crate::time::Timestamp;
 
 /// What a host holds at one Location, told by digest.
@@ -37,13 +37,16 @@ pub fn state_digest(report: &HostReport) -> StateDigest {
     locations.sort_unstable_by(|a, b| a.location.cmp(&b.location));
     hasher.number(locations.len() as u64);
     for LocationState { location, set, errors } in locations {
-        hasher.field(format!("{:?}", location.kind).as_bytes());
-        hasher.field(format!("{:?}", location.scope).as_bytes());
+        hasher.code(location.kind.number());
+        hasher.optional(match &location.scope {
+            Scope::Machine => None,
+            Scope::User(name) => Some(name),
+        });
         hasher.field(location.path.as_bytes());
         hasher.field(set.as_bytes());
         hasher.number(errors.len() as u64);
         for ReadError { kind, item, detail } in errors {
-            hasher.field(format!("{kind:?}").as_bytes());
+            hasher.code(kind.number());
             hasher.field(item.as_bytes());
             hasher.field(detail.as_bytes());
         }
@@ -128,7 +131,7 @@ pub struct SyncAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Scope, StoreKind, StoreSet};
+    use crate::store::{StoreKind, StoreSet};
 
     fn at(path: &str) -> LocationState {
         let location = Location { kind: StoreKind::Directory, scope: Scope::Machine, path: path.to_owned() };

@@ -127,7 +127,8 @@ fn certificate_entry(entry: pb::CertificateEntry) -> Result<SetEntry, InvalidMes
     let pb::CertificateEntry { sha256, key, name } = entry;
     Ok(SetEntry::Certificate {
         certificate: field::digest("sha256", &sha256, Fingerprint::from_slice)?,
-        key: key_presence(key)?,
+        // A number that is not known survives: it enters the digest of the set as it is, on both sides.
+        key: KeyPresence::from_number(key),
         name: field::optional_text("name", name, limits::LONG_TEXT)?,
     })
 }
@@ -150,7 +151,7 @@ impl From<SetEntry> for pb::SetEntry {
         let entry = match entry {
             SetEntry::Certificate { certificate, key, name } => {
                 let sha256 = certificate.as_bytes().to_vec();
-                let key = key_presence_number(key);
+                let key = key.number();
                 pb::set_entry::Entry::Certificate(pb::CertificateEntry { sha256, key, name })
             }
             SetEntry::Unreadable { sha256, name, why } => {
@@ -160,30 +161,6 @@ impl From<SetEntry> for pb::SetEntry {
         };
         Self { entry: Some(entry) }
     }
-}
-
-/// The model has no place for a number that is not known: it enters the digest of a set, which both sides must agree
-/// on.
-fn key_presence(number: i32) -> Result<KeyPresence, InvalidMessage> {
-    match pb::KeyPresence::try_from(number) {
-        Ok(pb::KeyPresence::NotExpected) => Ok(KeyPresence::NotExpected),
-        Ok(pb::KeyPresence::Absent) => Ok(KeyPresence::Absent),
-        Ok(pb::KeyPresence::Present) => Ok(KeyPresence::Present),
-        Ok(pb::KeyPresence::Unknown) => Ok(KeyPresence::Unknown),
-        Ok(pb::KeyPresence::Unspecified) | Err(_) => {
-            Err(InvalidMessage::new("key", format!("is {number}, which is not known here")))
-        }
-    }
-}
-
-fn key_presence_number(key: KeyPresence) -> i32 {
-    let known = match key {
-        KeyPresence::NotExpected => pb::KeyPresence::NotExpected,
-        KeyPresence::Absent => pb::KeyPresence::Absent,
-        KeyPresence::Present => pb::KeyPresence::Present,
-        KeyPresence::Unknown => pb::KeyPresence::Unknown,
-    };
-    known.into()
 }
 
 impl TryFrom<pb::HostFacts> for HostFacts {

@@ -20,7 +20,7 @@ use tracing::{debug, warn};
 use crate::core::{Core, require};
 use crate::error::{AgentRefusal, Error};
 use crate::feed::Change;
-use crate::intake::is_other;
+use crate::intake::MOST_COUNTED;
 use crate::plan::{ServerStep, apply_outcome, needs_new_generation, plan_directives, plan_failure, plan_server_step};
 use crate::ports::{
     DbError, DbResult, HostSession, InstallationQuery, InstallationRow, PageRequest, RenewalChange, RenewalCreation,
@@ -308,16 +308,23 @@ impl Core {
         session: &HostSession,
         agent: Generation,
     ) -> Result<Option<Directives>, AgentRefusal> {
-        if agent <= session.generation && agent != session.applied_generation {
-            let change = RenewalChange { applied: Some(agent), now: self.now(), ..RenewalChange::default() };
+        if agent.0 > MOST_COUNTED {
+            return Err(AgentRefusal::invalid("generation", "is out of all proportion"));
+        }
+        // After a restored backup the agent may be ahead; it would refuse an older generation, so ours moves past it.
+        let current = if agent > session.generation { agent.next() } else { session.generation };
+        let generation = (current != session.generation).then_some((session.generation, current));
+        if generation.is_some() || agent != session.applied_generation {
+            let applied = Some(agent);
+            let change = RenewalChange { generation, applied, now: self.now(), ..RenewalChange::default() };
             self.db().record_renewals(host, &change).await?;
         }
-        if !session.state.gets_directives() || !is_other(agent, session.generation) {
+        if !session.state.gets_directives() || agent == current {
             return Ok(None);
         }
         let live = self.db().list_live_renewals(host).await?;
         let renewals: Vec<_> = live.into_iter().map(|one| one.value).collect();
-        Ok(Some(plan_directives(session.generation, &renewals, self.settings().probe.as_ref())))
+        Ok(Some(plan_directives(current, &renewals, self.settings().probe.as_ref())))
     }
 }
 

@@ -245,12 +245,7 @@ mod tests {
     }
 
     fn any_extension() -> impl Strategy<Value = Extension> {
-        prop_oneof![
-            Just(Extension::Pem),
-            Just(Extension::Certificate),
-            Just(Extension::Pkcs12),
-            Just(Extension::Key)
-        ]
+        prop_oneof![Just(Extension::Pem), Just(Extension::Certificate), Just(Extension::Pkcs12), Just(Extension::Key)]
     }
 
     proptest! {

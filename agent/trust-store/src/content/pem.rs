@@ -33,8 +33,13 @@ impl Label {
             b"CERTIFICATE" | b"X509 CERTIFICATE" => Self::Certificate,
             b"TRUSTED CERTIFICATE" => Self::TrustedCertificate,
             b"ENCRYPTED PRIVATE KEY" => Self::EncryptedKey,
-            b"CERTIFICATE REQUEST" | b"DH PARAMETERS" | b"EC PARAMETERS" | b"NEW CERTIFICATE REQUEST"
-            | b"PUBLIC KEY" | b"RSA PUBLIC KEY" | b"X509 CRL" => Self::Other,
+            b"CERTIFICATE REQUEST"
+            | b"DH PARAMETERS"
+            | b"EC PARAMETERS"
+            | b"NEW CERTIFICATE REQUEST"
+            | b"PUBLIC KEY"
+            | b"RSA PUBLIC KEY"
+            | b"X509 CRL" => Self::Other,
             _ if text.ends_with(b"PRIVATE KEY") => Self::Key,
             _ => Self::Unknown,
         }

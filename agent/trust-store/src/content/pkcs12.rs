@@ -28,7 +28,9 @@ pub(super) fn read(bytes: &[u8], passwords: &[Zeroizing<String>]) -> FileContent
     for password in std::iter::once(&no_password).chain(passwords) {
         match attempt(bytes, password) {
             Attempt::Opened { certificates, keys } => {
-                certificates.into_iter().for_each(|der| content.take(der));
+                for der in certificates {
+                    content.take(der);
+                }
                 content.keys.other = keys;
                 content.password_needed = false;
                 return content;

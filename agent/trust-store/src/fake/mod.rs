@@ -49,8 +49,7 @@ impl Held {
 impl FakeStore {
     /// A store with one empty Location of this path, of the machine.
     pub fn at(path: &str) -> (Self, Location) {
-        let location =
-            Location { kind: StoreKind::Directory, scope: Scope::Machine, path: path.to_owned() };
+        let location = Location { kind: StoreKind::Directory, scope: Scope::Machine, path: path.to_owned() };
         let store = Self::default();
         store.add_location(location.clone());
         (store, location)
@@ -160,10 +159,11 @@ impl State {
     }
 
     fn old_is_there(&self, slot: &RenewalSlot) -> Result<(), ChangeError> {
-        let held = self.locations.get(&slot.location).into_iter().flatten();
-        match held.into_iter().any(|held| held.fingerprint() == slot.old) {
-            true => Ok(()),
-            false => Err(ChangeError::Missing { certificate: slot.old, location: slot.location.clone() }),
+        let mut held = self.locations.get(&slot.location).into_iter().flatten();
+        if held.any(|held| held.fingerprint() == slot.old) {
+            Ok(())
+        } else {
+            Err(ChangeError::Missing { certificate: slot.old, location: slot.location.clone() })
         }
     }
 

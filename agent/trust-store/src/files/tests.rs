@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::path::Path;
 
 use inkan_model::store::{KeyPresence, ReadErrorKind, SetEntry};
@@ -55,8 +56,7 @@ fn keys_are_found_in_the_same_file_and_beside_it() {
     write("empty.key", "");
     let ca = made("ca", |params| params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained));
     write("ca.crt", &ca.pem);
-    let server =
-        made("server", |params| params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth]);
+    let server = made("server", |params| params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth]);
     write("server.crt", &server.pem);
     let reading = read(folder.path());
     for name in ["combined.pem", "beside.crt", "other.cer", "der.der"] {
@@ -117,7 +117,7 @@ fn more_entries_than_are_taken_are_told_as_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let mut text = String::new();
     for n in 0..=limits::SET_ENTRIES {
-        text.push_str(&format!("-----BEGIN CERTIFICATE-----\n{n}\n-----END CERTIFICATE-----\n"));
+        writeln!(text, "-----BEGIN CERTIFICATE-----\n{n}\n-----END CERTIFICATE-----").unwrap();
     }
     std::fs::write(folder.path().join("many.pem"), text).unwrap();
     std::fs::write(folder.path().join("next.pem"), client("next").pem).unwrap();
@@ -139,7 +139,7 @@ fn the_archive_and_what_lies_too_deep_are_not_read() {
         std::fs::create_dir_all(folder.path().join(below)).unwrap();
         std::fs::write(folder.path().join(below).join("c.pem"), client(below).pem).unwrap();
     };
-    ["a/b/c", "a/b/c/d", ".inkan-archive/x", "a/.inkan-archive"].map(put);
+    ["a/b/c", "a/b/c/d", ".inkan-archive/x", "a/.inkan-archive"].into_iter().for_each(put);
     let reading = read(folder.path());
     assert_eq!(reading.certificates.len(), 1);
     assert_eq!(key_of(&reading, "a/b/c/c.pem"), KeyPresence::Absent);
@@ -159,7 +159,9 @@ fn locked_pkcs12_needs_a_password_from_a_password_file() {
     let directory = folder.path().join("certs");
     let reading = read(&directory);
     assert_eq!(reading.errors[0].kind, ReadErrorKind::PasswordNeeded);
-    assert!(matches!(&reading.entries[..], [SetEntry::Unreadable { sha256: Some(digest), .. }] if *digest == Fingerprint::of(&bytes)));
+    assert!(
+        matches!(&reading.entries[..], [SetEntry::Unreadable { sha256: Some(digest), .. }] if *digest == Fingerprint::of(&bytes))
+    );
 
     let passwords = folder.path().join("passwords");
     std::fs::write(&passwords, "wrong\r\nひみつ\r\n").unwrap();

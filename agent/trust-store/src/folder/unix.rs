@@ -1,15 +1,15 @@
 //! Folders by file descriptor: what was checked when a folder was opened still holds when a name in it is used.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{MetadataExt as _, fchown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fchmod, fsync, linkat, mkdirat, openat, renameat, statat, unlinkat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fsync, linkat, mkdirat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
@@ -210,6 +210,5 @@ fn set_access(file: &File, access: Access) -> io::Result<()> {
     if (now.owner, now.group) != (access.owner, access.group) {
         fchown(file, Some(access.owner), Some(access.group))?;
     }
-    // The nine permission bits fit the narrowest `mode_t`.
-    Ok(fchmod(file, Mode::from_bits_truncate(access.mode.try_into().unwrap_or(0o600)))?)
+    file.set_permissions(Permissions::from_mode(access.mode))
 }

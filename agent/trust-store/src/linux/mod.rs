@@ -62,9 +62,8 @@ mod tests {
         assert_eq!(found[0].path, "/etc/pki/tls/certs/ca-bundle.crt");
         let reading = trust.read(&found[0]);
         assert_eq!((reading.entries.len(), reading.certificates.len(), reading.errors.len()), (2, 2, 0));
-        let plain = |entry: &SetEntry| {
-            matches!(entry, SetEntry::Certificate { key: KeyPresence::NotExpected, name: None, .. })
-        };
+        let plain =
+            |entry: &SetEntry| matches!(entry, SetEntry::Certificate { key: KeyPresence::NotExpected, name: None, .. });
         assert!(reading.entries.iter().all(plain));
     }
 

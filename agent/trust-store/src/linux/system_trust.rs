@@ -35,11 +35,8 @@ impl SystemTrust {
 impl StoreBackend for SystemTrust {
     fn discover(&self) -> Vec<Location> {
         let first = BUNDLES.into_iter().find(|path| self.0.at(path).is_file());
-        let location = |path: &str| Location {
-            kind: StoreKind::SystemTrust,
-            scope: Scope::Machine,
-            path: path.to_owned(),
-        };
+        let location =
+            |path: &str| Location { kind: StoreKind::SystemTrust, scope: Scope::Machine, path: path.to_owned() };
         first.map(location).into_iter().collect()
     }
 
@@ -62,8 +59,8 @@ impl StoreBackend for SystemTrust {
 
 /// The bundle is a link on many distributions, and only the administrator can set it.
 fn read_whole(path: &Path) -> std::io::Result<FileContent> {
-    let real = path.canonicalize()?;
-    let (Some(parent), Some(name)) = (real.parent(), real.file_name()) else {
+    let target = path.canonicalize()?;
+    let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
         return Err(std::io::ErrorKind::InvalidInput.into());
     };
     let read = Folder::open(parent, Arc::new(OpenGate))?.read(name, FILE_BYTES)?;

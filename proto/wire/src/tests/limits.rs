@@ -317,14 +317,6 @@ fn what_must_be_there_is_missed_by_the_name_of_its_field() {
         ),
         ("directives.renewals[0].install.probe.port", with_probe(text(1), 0, None)),
         ("deltas[0].added[0].entry", with_delta(vec![pb::SetEntry { entry: None }], Vec::new())),
-        (
-            "deltas[0].added[0].certificate.key",
-            with_entry(pb::set_entry::Entry::Certificate(pb::CertificateEntry {
-                sha256: vec![0; 32],
-                key: 9,
-                name: None,
-            })),
-        ),
         ("token", converted::<Enroll, _>(pb::EnrollRequest { token: "x".repeat(300), ..enroll() })),
         ("token", converted::<Enroll, _>(pb::EnrollRequest { token: "mistyped".to_owned(), ..enroll() })),
         ("csr", converted::<Enroll, _>(pb::EnrollRequest { csr: Vec::new(), ..enroll() })),

@@ -87,7 +87,8 @@ fn read_error() -> impl Strategy<Value = ReadError> {
 }
 
 pub(super) fn entry() -> impl Strategy<Value = SetEntry> {
-    let key = select(vec![KeyPresence::NotExpected, KeyPresence::Absent, KeyPresence::Present, KeyPresence::Unknown]);
+    let known = select(vec![KeyPresence::NotExpected, KeyPresence::Absent, KeyPresence::Present, KeyPresence::Unknown]);
+    let key = prop_oneof![4 => known, 1 => unknown_number().prop_map(KeyPresence::Unrecognized)];
     prop_oneof![
         (fingerprint(), key, option::of(text())).prop_map(|(certificate, key, name)| SetEntry::Certificate {
             certificate,

@@ -133,13 +133,7 @@ impl<'r> Origin<'r> {
 
     /// The opposite of [`key_code`].
     pub(crate) fn key(&self, number: i64) -> DbResult<KeyPresence> {
-        match number {
-            0 => Ok(KeyPresence::NotExpected),
-            1 => Ok(KeyPresence::Absent),
-            2 => Ok(KeyPresence::Present),
-            3 => Ok(KeyPresence::Unknown),
-            _ => Err(self.inconsistent("key_presence")),
-        }
+        i32::try_from(number).map(KeyPresence::from_number).map_err(|_| self.inconsistent("key_presence"))
     }
 
     /// What a certificate says, from its DER: there is one source of truth, which no later field of the facts outdates.
@@ -178,12 +172,7 @@ pub(crate) fn worst_code(worst: Option<Urgency>) -> i64 {
 }
 
 pub(crate) const fn key_code(key: KeyPresence) -> i64 {
-    match key {
-        KeyPresence::NotExpected => 0,
-        KeyPresence::Absent => 1,
-        KeyPresence::Present => 2,
-        KeyPresence::Unknown => 3,
-    }
+    key.number() as i64
 }
 
 /// Whether a host in this state is one that somebody still looks after.

@@ -71,7 +71,8 @@ impl Change<'_> {
             let folder = self.root.open_beneath(&reading.relative).map_err(self.io("open a folder"))?;
             let archived = find_archived(&folder, self.slot.old).map_err(self.io("look into the archive"))?;
             for Archived { folder: kept, certificate, key, .. } in archived {
-                let by_this_renewal = kept.kind(&self.names.archived).map_err(self.io("look into the archive"))?.is_some();
+                let by_this_renewal =
+                    kept.kind(&self.names.archived).map_err(self.io("look into the archive"))?.is_some();
                 if by_this_renewal
                     && let Ok(standing) = read_standing(&folder, &certificate, &key)
                     && new.is_none_or(|new| standing.leaf() == Some(new))

@@ -86,8 +86,7 @@ impl Change<'_> {
         }
         if let Some((folder, stem)) = find_installed(&self.survey, &self.names) {
             let folder = self.root.open_beneath(&folder).map_err(self.io("open the folder of the new key"))?;
-            let read =
-                folder.read(self.names.new_key(&stem), FILE_BYTES).map_err(self.io("read the installed key"))?;
+            let read = folder.read(self.names.new_key(&stem), FILE_BYTES).map_err(self.io("read the installed key"))?;
             return SoftwareKey::from_pem(&read.bytes).map(Some);
         }
         match find_old(&self.survey, self.slot.old) {
@@ -116,8 +115,7 @@ impl Change<'_> {
         }
         let access = folder.access(&place.certificate).map_err(self.io("read who may use the old certificate"))?;
         let access = access.ok_or_else(|| self.missing())?;
-        let (certificate_name, key_name) =
-            (self.names.new_certificate(place.stem()), self.names.new_key(place.stem()));
+        let (certificate_name, key_name) = (self.names.new_certificate(place.stem()), self.names.new_key(place.stem()));
         // The key first: a certificate that is seen has its key.
         folder
             .replace(&key_name, &self.names.temporary, &key.bytes, key.access)
@@ -221,6 +219,8 @@ fn chain_pem(chain: &[Vec<u8>]) -> String {
 fn combined_pem(chain: &str, key: &[u8], key_first: bool) -> Zeroizing<Vec<u8>> {
     let mut whole = Zeroizing::new(Vec::with_capacity(chain.len() + key.len()));
     let parts = if key_first { [key, chain.as_bytes()] } else { [chain.as_bytes(), key] };
-    parts.into_iter().for_each(|part| whole.extend_from_slice(part));
+    for part in parts {
+        whole.extend_from_slice(part);
+    }
     whole
 }

@@ -195,9 +195,10 @@ pub(super) fn find_archived(folder: &Folder, old: Fingerprint) -> std::io::Resul
         }
         let kept = archive.open_beneath(Path::new(&slot))?;
         if let Some((certificate, keys)) = certificate_in(&kept, old)? {
-            let key = match keys.any() {
-                true => Some(KeyForm::Combined { key_first: keys.first }),
-                false => key_beside(&kept, &certificate)?.or(key_beside(folder, &certificate)?).map(KeyForm::Beside),
+            let key = if keys.any() {
+                Some(KeyForm::Combined { key_first: keys.first })
+            } else {
+                key_beside(&kept, &certificate)?.or(key_beside(folder, &certificate)?).map(KeyForm::Beside)
             };
             found.extend(key.map(|key| Archived { folder: kept, slot, certificate, key }));
         }
