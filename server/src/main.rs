@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `inkan-server`. Everything it does is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    inkan_server::cli::main()
+}

@@ -1,1 +1,22 @@
-//! The kit.
+//! What the end-to-end tests, the load, the benches and `deploy/try` stand on: the real programs as child processes, an
+//! API client, simulated PCs that speak the real protocol, and certificates made at run time.
+//!
+//! ```text
+//! programs       where the built programs are; builds them when they are not there
+//! process        a child process that never outlives its handle
+//! deployment     a server with a folder of its own, and its owner
+//! agent          a real agent with a folder of its own
+//! api            the REST API, as an operator's program uses it
+//! certificates   a sample CA, and client certificates of every sort
+//! simulated      a PC that exists only on the wire
+//! wait           waiting for a condition, with a deadline
+//! ```
+//!
+//! Nothing here leaves the loopback interface, and nothing here is ever part of the product.
+
+pub mod api;
+pub mod certificates;
+pub mod process;
+pub mod programs;
+pub mod simulated;
+pub mod wait;

@@ -258,7 +258,11 @@ impl Agent<'_> {
     }
 
     /// Reports until the server has everything, as a real agent does.
-    pub async fn report_all(&mut self, locations: &[(Location, &StoreSet)], certificates: &[Certificate]) -> SyncAnswer {
+    pub async fn report_all(
+        &mut self,
+        locations: &[(Location, &StoreSet)],
+        certificates: &[Certificate],
+    ) -> SyncAnswer {
         let report = Self::report(locations);
         let sets: Vec<_> = locations.iter().map(|(_, set)| (set.digest(), (*set).clone())).collect();
         let contents = inkan_core::intake::Contents { certificates: certificates.to_vec(), sets, deltas: Vec::new() };

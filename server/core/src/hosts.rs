@@ -5,7 +5,7 @@ use std::sync::Arc;
 use inkan_model::clinic::Clinic;
 use inkan_model::event::Event;
 use inkan_model::host::HostState;
-use inkan_model::operator::{Operator, Permission};
+use inkan_model::operator::{Operator, Permission, Vendor};
 use inkan_model::renewal::Renewal;
 use inkan_model::store::Location;
 use inkan_model::{Certificate, CertificateFacts, ClinicId, Fingerprint, HostId, RenewalId, Timestamp, VendorId};
@@ -29,6 +29,16 @@ pub struct FleetView {
 impl FleetView {
     pub(crate) fn new(db: Arc<dyn Database>, vendor: VendorId) -> Self {
         Self { db, vendor }
+    }
+
+    /// The vendor itself.
+    pub async fn vendor(&self) -> Result<Vendor, Error> {
+        self.db.find_vendor(self.vendor).await?.ok_or(Error::NotFound { what: "vendor" })
+    }
+
+    /// The vendor's operators, by mail address.
+    pub async fn operators(&self) -> Result<Vec<Operator>, Error> {
+        Ok(self.db.list_operators(self.vendor).await?)
     }
 
     /// The figures of the overview.

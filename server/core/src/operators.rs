@@ -131,6 +131,15 @@ impl Core {
         self.create_operator_of(by.vendor, person).await
     }
 
+    /// The vendor's operators, by mail address.
+    ///
+    /// # Errors
+    /// When the role does not allow it or the database fails.
+    pub async fn list_operators(&self, by: &Operator) -> Result<Vec<Operator>, Error> {
+        require(by, Permission::ManageOperators)?;
+        Ok(self.db().list_operators(by.vendor).await?)
+    }
+
     /// Creates an operator without asking who wants it: for the administrator at the server's own console.
     ///
     /// # Errors
@@ -232,6 +241,14 @@ impl Core {
     pub async fn find_operator(&self, secret: &str, kind: SessionKind) -> Result<Option<Operator>, Error> {
         let found = self.db().find_operator_session(hash_of(secret), self.now()).await?;
         Ok(found.filter(|(session, _)| session.kind == kind).map(|(_, operator)| operator))
+    }
+
+    /// Changes an operator's own language.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_locale(&self, operator: &Operator, locale: Locale) -> Result<(), Error> {
+        Ok(self.db().set_locale(operator.id, locale).await?)
     }
 
     /// Ends a session.

@@ -127,11 +127,20 @@ impl Core {
         found.ok_or(Error::NotFound { what: "certificate with a key on this host" })
     }
 
+    /// The issuer that can be asked for a successor without a person: so far the vendor's own CA. A certificate that
+    /// another one issued cannot be renewed from here.
+    ///
+    /// # Errors
+    /// When the role does not allow it or the CA cannot be loaded.
+    pub async fn find_renewing_issuer(&self, operator: &Operator) -> Result<CertificateFacts, Error> {
+        require(operator, Permission::ReadFleet)?;
+        let authority = self.private_ca(operator.vendor).await?;
+        CertificateFacts::read(authority.certificate()).map_err(|error| Error::invalid("issuer", error))
+    }
+
     /// Only the vendor's own CA can be asked without a person so far.
     async fn check_issuer(&self, operator: &Operator, installation: &InstallationRow) -> Result<(), Error> {
-        let authority = self.private_ca(operator.vendor).await?;
-        let issuer =
-            CertificateFacts::read(authority.certificate()).map_err(|error| Error::invalid("issuer", error))?;
+        let issuer = self.find_renewing_issuer(operator).await?;
         if installation.facts.may_be_issued_by(&issuer) {
             return Ok(());
         }

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use inkan_core::Core;
 use inkan_core::ports::{IdempotentRequest, IdempotentState};
 use inkan_model::OperatorId;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use tracing::error;
 
@@ -28,6 +29,12 @@ const LONGEST_KEY: usize = 128;
 /// What a repetition is answered with in place of the body, because the body holds a secret.
 #[derive(Clone)]
 pub(super) struct StoredBody(pub(super) String);
+
+/// What to store in place of an answer: `answer` must hold no secret.
+pub(super) fn stored_as(answer: &impl Serialize) -> StoredBody {
+    // These values always serialise; were one not to, a repetition would get an empty body, never the secret.
+    StoredBody(serde_json::to_string(answer).unwrap_or_default())
+}
 
 /// Carries out a POST once for each key.
 pub(super) async fn once_for_each_key(State(core): State<Core>, request: Request, next: Next) -> Response {

@@ -225,7 +225,7 @@ impl From<clinic::Prefecture> for Prefecture {
 }
 
 /// A clinic where another thing names it.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub(super) struct ClinicRef {
     /// Which clinic.
     #[schema(value_type = String, format = Uuid)]

@@ -17,7 +17,7 @@ pub(crate) struct HostBucket {
     pub(crate) clinic: ClinicId,
     pub(crate) prefecture: i64,
     pub(crate) state: HostState,
-    /// See [`super::rows::worst_code`].
+    /// The worst open urgency: see [`super::rows::urgency_code`] and [`super::rows::NO_URGENCY`].
     pub(crate) worst: i64,
 }
 

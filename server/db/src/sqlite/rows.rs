@@ -126,7 +126,7 @@ impl<'r> Origin<'r> {
         }
     }
 
-    /// The opposite of [`worst_code`].
+    /// The worst of several urgencies, or that there is none.
     pub(crate) fn worst(&self, number: i64) -> DbResult<Option<Urgency>> {
         if number == NO_URGENCY { Ok(None) } else { self.urgency("worst", number).map(Some) }
     }
@@ -165,10 +165,6 @@ pub(crate) const fn urgency_code(urgency: Urgency) -> i64 {
         Urgency::Soon => 1,
         Urgency::Watch => 2,
     }
-}
-
-pub(crate) fn worst_code(worst: Option<Urgency>) -> i64 {
-    worst.map_or(NO_URGENCY, urgency_code)
 }
 
 pub(crate) const fn key_code(key: KeyPresence) -> i64 {

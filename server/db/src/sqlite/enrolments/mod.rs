@@ -1,8 +1,8 @@
 //! Join tokens, and the identities of hosts.
 
-mod identities;
+pub(in crate::sqlite) mod identities;
 mod joining;
-mod tokens;
+pub(in crate::sqlite) mod tokens;
 
 use async_trait::async_trait;
 use inkan_core::ports::{

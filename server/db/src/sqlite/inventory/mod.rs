@@ -1,12 +1,9 @@
 //! What hosts hold, and what is wrong with it.
 
-mod assessments;
+pub(in crate::sqlite) mod assessments;
 mod contents;
-mod observations;
+pub(in crate::sqlite) mod observations;
 mod reports;
-
-pub(in crate::sqlite) use self::assessments::LIST_TO_REVIEW;
-pub(in crate::sqlite) use self::observations::{FIND_INSTALLATIONS, FIND_ISSUERS};
 
 use async_trait::async_trait;
 use inkan_core::ports::{AssessmentRecord, DbResult, Inventory, Observation, Presence, ReportRecord};
@@ -110,7 +107,7 @@ impl Inventory for SqliteDatabase {
     async fn list_hosts_to_review(&self, now: Timestamp, limit: u32) -> DbResult<Vec<HostId>> {
         let step = "list hosts to review";
         let mut db = self.reader().await.at(step)?;
-        let rows: Vec<Vec<u8>> = sqlx::query_scalar(LIST_TO_REVIEW)
+        let rows: Vec<Vec<u8>> = sqlx::query_scalar(assessments::LIST_TO_REVIEW)
             .bind(now.as_unix_millis())
             .bind(i64::from(limit))
             .fetch_all(&mut *db)

@@ -1,0 +1,168 @@
+//! The stores of a PC, and what each holds.
+
+use std::borrow::Cow;
+
+use axum::Json;
+use axum::extract::State;
+use inkan_core::Core;
+use inkan_core::ports::{LocationEntry, LocationRow};
+use inkan_model::store::{self, ReadError, Scope};
+use inkan_model::{HostId, SetDigest};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::caller::Caller;
+use super::certificates::Facts;
+use super::extract::{List, NoFilter, Paging, Params, Segment, parsed, parsed_text};
+use super::problem::Answer;
+use super::values::{KeyWord, Location, Moment, PageOf, Sha256Text, StoreKindName, Word, read_error_name};
+
+pub(super) fn routes() -> OpenApiRouter<Core> {
+    OpenApiRouter::new().routes(routes!(list_locations)).routes(routes!(list_location_entries))
+}
+
+/// A store of a PC in numbers.
+#[derive(Serialize, ToSchema)]
+pub(super) struct LocationItem {
+    #[serde(flatten)]
+    location: Location,
+    /// Stands for its content: equal ones hold the same.
+    #[schema(value_type = Sha256Text)]
+    set: SetDigest,
+    /// Certificates in it.
+    certificates: u32,
+    /// Entries that could not be read.
+    unreadable: u32,
+    /// What kept it from being read whole.
+    errors: Vec<ReadProblem>,
+    /// Since when it has been as it is.
+    since: Moment,
+}
+
+/// Something that kept a store from being read whole.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ReadProblem {
+    /// The kind of trouble: `access_denied`, `not_found`, `timed_out`, `too_large`, `password_needed`, `malformed`,
+    /// `other`; more may come.
+    kind: Cow<'static, str>,
+    /// The file or part that it concerns; empty for the store as a whole.
+    item: String,
+    /// The operating system's or the parser's words.
+    detail: String,
+}
+
+impl From<LocationRow> for LocationItem {
+    fn from(row: LocationRow) -> Self {
+        let LocationRow { location, set, certificates, unreadable, errors, since } = row;
+        let told = |error| {
+            let ReadError { kind, item, detail } = error;
+            ReadProblem { kind: read_error_name(kind), item, detail }
+        };
+        Self {
+            location: location.into(),
+            set,
+            certificates,
+            unreadable,
+            errors: errors.into_iter().map(told).collect(),
+            since: Moment(since),
+        }
+    }
+}
+
+/// List a host's stores
+#[utoipa::path(
+    get, path = "/hosts/{id}/locations", tag = "hosts", operation_id = "list_locations",
+    params(("id" = String, Path, format = Uuid)),
+    responses((status = 200, description = "All stores of the host", body = PageOf<LocationItem>)),
+)]
+async fn list_locations(
+    State(core): State<Core>,
+    caller: Caller,
+    Segment(id): Segment<HostId>,
+    Params(NoFilter {}): Params<NoFilter>,
+) -> Answer<Json<PageOf<LocationItem>>> {
+    let view = core.view(&caller.operator)?;
+    view.host(id).await?;
+    let locations = view.locations(id).await?;
+    Ok(Json(PageOf::whole(locations.into_iter().map(Into::into).collect())))
+}
+
+/// Which store of a host is meant.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WhichLocation {
+    /// The kind of store, as the list of stores shows it.
+    #[serde(deserialize_with = "parsed_text")]
+    #[param(value_type = String, example = "directory")]
+    kind: StoreKindName,
+    /// Whose it is; absent for the machine's.
+    #[serde(default, deserialize_with = "parsed")]
+    #[param(value_type = Option<String>)]
+    user: Option<String>,
+    /// Its path or name.
+    path: String,
+}
+
+/// Something that a store holds: `entry` says which.
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub(super) enum Entry {
+    /// A certificate.
+    Certificate {
+        /// Which one.
+        certificate: Sha256Text,
+        /// What it says; null when its DER could not be read.
+        facts: Option<Facts>,
+        /// Whether its private key is there.
+        key: KeyWord,
+        /// File name or friendly name.
+        name: Option<String>,
+    },
+    /// Something that could not be read.
+    Unreadable {
+        /// SHA-256 over its bytes, where they could be read.
+        sha256: Option<Sha256Text>,
+        /// File name or friendly name.
+        name: Option<String>,
+        /// Why.
+        why: String,
+    },
+}
+
+impl From<LocationEntry> for Entry {
+    fn from(entry: LocationEntry) -> Self {
+        match entry {
+            LocationEntry::Certificate { certificate, facts, key, name } => Self::Certificate {
+                certificate: Sha256Text(certificate),
+                facts: facts.map(Into::into),
+                key: Word(key),
+                name,
+            },
+            LocationEntry::Unreadable { sha256, name, why } => {
+                Self::Unreadable { sha256: sha256.map(Sha256Text), name, why }
+            }
+        }
+    }
+}
+
+/// List what a store holds
+#[utoipa::path(
+    get, path = "/hosts/{id}/locations/entries", tag = "hosts", operation_id = "list_location_entries",
+    params(("id" = String, Path, format = Uuid), WhichLocation, Paging),
+    responses((status = 200, description = "Entries, by name", body = PageOf<Entry>)),
+)]
+async fn list_location_entries(
+    State(core): State<Core>,
+    caller: Caller,
+    Segment(id): Segment<HostId>,
+    List { filter: WhichLocation { kind, user, path }, page }: List<WhichLocation>,
+) -> Answer<Json<PageOf<Entry>>> {
+    let view = core.view(&caller.operator)?;
+    view.host(id).await?;
+    let scope = user.map_or(Scope::Machine, Scope::User);
+    let location = store::Location { kind: kind.0, scope, path };
+    Ok(Json(PageOf::of(view.location_entries(id, &location, &page).await?, Into::into)))
+}
