@@ -6,11 +6,9 @@ use std::time::Duration;
 pub trait Chance: Send + Sync {
     /// Fills the bytes with unpredictable ones.
     fn fill(&self, bytes: &mut [u8]);
-}
 
-impl dyn Chance {
-    /// A moment between now and `most`, every one as likely as the others.
-    pub fn within(&self, most: Duration) -> Duration {
+    /// A span from nothing to `most`, every one as likely as the others.
+    fn within(&self, most: Duration) -> Duration {
         let mut bytes = [0; 4];
         self.fill(&mut bytes);
         most.mul_f64(f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX))

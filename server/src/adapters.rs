@@ -19,12 +19,12 @@ impl Clock for SystemClock {
 }
 
 /// The operating system's chance, by ring.
-#[derive(Clone, Debug, Default)]
-pub struct SystemEntropy(SystemRandom);
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) {
-        if self.0.fill(bytes).is_err() {
+        if SystemRandom::new().fill(bytes).is_err() {
             // A secret made without chance would be worse than no server at all.
             tracing::error!("the operating system gives no random bytes");
             std::process::abort();

@@ -8,6 +8,8 @@
 //! web          pages, REST, health, metrics and reflection on the third
 //! api          REST handlers
 //! assemble     the one place that names concrete types
+//! serving      a running server, from its start to its end
+//! telemetry    names of logs and metrics
 //! cli          the commands of the program
 //! ```
 //!
@@ -22,6 +24,7 @@ pub mod config;
 pub mod deployment;
 mod grpc;
 pub mod listener;
+pub mod serving;
 pub mod telemetry;
-mod tls;
+pub mod tls;
 mod web;

@@ -152,15 +152,22 @@ pub fn pem_of(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
-/// The real anchors of this machine, DER, for a report of a real size; empty where there is no bundle.
-pub fn system_anchors() -> Vec<Vec<u8>> {
-    let text = std::fs::read_to_string("/etc/ssl/certs/ca-certificates.crt").unwrap_or_default();
-    let mut anchors = Vec::new();
+/// The certificates in a PEM text, DER.
+pub fn certificates_in(text: &str) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
     for block in text.split("-----BEGIN CERTIFICATE-----").skip(1) {
         let body: String = block.split("-----END").next().unwrap_or_default().split_whitespace().collect();
-        anchors.extend(data_encoding::BASE64.decode(body.as_bytes()));
+        found.extend(data_encoding::BASE64.decode(body.as_bytes()));
     }
-    anchors
+    found
+}
+
+/// Where Debian and its kin keep the bundle of trusted roots.
+pub const SYSTEM_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// The real anchors of this machine, DER, for a report of a real size; empty where there is no bundle.
+pub fn system_anchors() -> Vec<Vec<u8>> {
+    certificates_in(&std::fs::read_to_string(SYSTEM_BUNDLE).unwrap_or_default())
 }
 
 #[cfg(test)]

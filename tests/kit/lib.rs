@@ -14,8 +14,10 @@
 //!
 //! Nothing here leaves the loopback interface, and nothing here is ever part of the product.
 
+pub mod agent;
 pub mod api;
 pub mod certificates;
+pub mod deployment;
 pub mod process;
 pub mod programs;
 pub mod simulated;

@@ -10,7 +10,7 @@ use inkan_core::ports::{
     VerifiedIdentity,
 };
 use inkan_core::{AgentRefusal, Core, Parts, Settings};
-use inkan_db::sqlite::{SqliteDatabase, SqliteOptions};
+use inkan_db::{SqliteDatabase, SqliteOptions};
 use inkan_issuance::identity_ca::{AgentCa, verify_identity};
 use inkan_issuance::key::SoftwareKey;
 use inkan_issuance::private_ca::{CertificationAuthority, Order, PrivateCa};
@@ -30,11 +30,11 @@ use inkan_model::{Certificate, ClinicId, Clock, HostId, Timestamp, VendorId};
 use time::Duration;
 
 /// 2026-11-20T05:05:00Z, a Friday afternoon in Japan.
-pub const BEGIN: Timestamp = Timestamp::from_unix_seconds(1_795_151_100);
-pub const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub(crate) const BEGIN: Timestamp = Timestamp::from_unix_seconds(1_795_151_100);
+pub(crate) const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// Subject `C=JP, O=ReceiptOnline, OU=medical, OU=hokkaido, CN=0110119153`, each attribute in an RDN of its own.
-pub fn subject() -> Vec<u8> {
+pub(crate) fn subject() -> Vec<u8> {
     let attribute = |oid: u8, tag: u8, value: &str| {
         let length = |n: usize| u8::try_from(n).unwrap();
         let inner = [&[6, 3, 0x55, 4, oid, tag, length(value.len())], value.as_bytes()].concat();
@@ -103,24 +103,24 @@ impl Sealer for Turning {
 }
 
 /// The deployment.
-pub struct Stage {
-    pub core: Core,
-    pub clock: Arc<ManualClock>,
-    pub db: Arc<dyn Database>,
-    pub ca: Arc<PrivateCa>,
-    pub operator: Operator,
-    pub clinic: ClinicId,
+pub(crate) struct Stage {
+    pub(crate) core: Core,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) db: Arc<dyn Database>,
+    pub(crate) ca: Arc<PrivateCa>,
+    pub(crate) operator: Operator,
+    pub(crate) clinic: ClinicId,
     _folder: tempfile::TempDir,
 }
 
-pub const PASSWORD: &str = "correct horse battery staple";
-pub const SEED: [u8; 20] = [7; 20];
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const SEED: [u8; 20] = [7; 20];
 
 impl Stage {
-    pub async fn set() -> Self {
+    pub(crate) async fn set() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let db: Arc<dyn Database> =
-            SqliteDatabase::open(&folder.path().join("inkan.db"), SqliteOptions::default()).await.unwrap();
+            SqliteDatabase::open(&folder.path().join("inkan.db"), SqliteOptions::new(Arc::new(RingEntropy))).await.unwrap();
         let clock = Arc::new(ManualClock::new(BEGIN));
         let ca = Arc::new(PrivateCa::create("Test private CA", [1; 16], BEGIN, Duration::days(3_650)).unwrap());
         let deployment = "fleet.test".parse().unwrap();
@@ -140,19 +140,19 @@ impl Stage {
         Self { core, clock, db, ca, operator, clinic, _folder: folder }
     }
 
-    pub async fn token(&self, uses: u32) -> JoinTokenSecret {
+    pub(crate) async fn token(&self, uses: u32) -> JoinTokenSecret {
         let order = JoinTokenOrder { clinic: self.clinic, uses, lifetime: Duration::hours(4), approve: true };
         self.core.create_join_token(&self.operator, order).await.unwrap().1
     }
 
-    pub async fn enrolled(&self) -> Agent<'_> {
+    pub(crate) async fn enrolled(&self) -> Agent<'_> {
         let token = self.token(1).await;
         let key = SoftwareKey::generate().unwrap();
         let enrolled = self.enroll(&token, &key).await.unwrap();
         Agent { stage: self, key, enrolled, entries: Vec::new(), generation: Generation(0) }
     }
 
-    pub async fn enroll(&self, token: &JoinTokenSecret, key: &SoftwareKey) -> Result<Enrolled, AgentRefusal> {
+    pub(crate) async fn enroll(&self, token: &JoinTokenSecret, key: &SoftwareKey) -> Result<Enrolled, AgentRefusal> {
         let enrolment = Enrolment {
             token: token.clone(),
             csr: build_request(&subject(), key).unwrap(),
@@ -164,7 +164,7 @@ impl Stage {
     }
 
     /// A client certificate of the vendor's CA that ends `days` from now.
-    pub fn certificate(&self, days: i64) -> Certificate {
+    pub(crate) fn certificate(&self, days: i64) -> Certificate {
         let order = Order {
             subject_der: subject(),
             spki_der: SoftwareKey::generate().unwrap().spki(),
@@ -175,12 +175,12 @@ impl Stage {
         Certificate::read(self.ca.issue(&order).unwrap().remove(0))
     }
 
-    pub fn ca_certificate(&self) -> Certificate {
+    pub(crate) fn ca_certificate(&self) -> Certificate {
         Certificate::read(self.ca.certificate().to_vec())
     }
 }
 
-pub fn person(mail: &str) -> NewPerson {
+pub(crate) fn person(mail: &str) -> NewPerson {
     NewPerson {
         mail: mail.to_owned(),
         name: "見本 花子".to_owned(),
@@ -191,25 +191,25 @@ pub fn person(mail: &str) -> NewPerson {
     }
 }
 
-pub async fn save_clinic(core: &Core, operator: &Operator, code: &str) -> ClinicId {
+pub(crate) async fn save_clinic(core: &Core, operator: &Operator, code: &str) -> ClinicId {
     let profile = ClinicProfile::parse(code, "さくら内科クリニック", "medical", "ishikawa", "", "", "").unwrap();
     core.save_clinic(operator, profile).await.unwrap().id
 }
 
-pub fn facts() -> HostFacts {
+pub(crate) fn facts() -> HostFacts {
     HostFacts { host_name: "SAKURA-01".to_owned(), os: "Debian".to_owned(), ..HostFacts::default() }
 }
 
-pub fn certs_location() -> Location {
+pub(crate) fn certs_location() -> Location {
     Location { kind: StoreKind::Directory, scope: Scope::Machine, path: "/clinic/certs".to_owned() }
 }
 
-pub fn trust_location() -> Location {
+pub(crate) fn trust_location() -> Location {
     Location { kind: StoreKind::SystemTrust, scope: Scope::Machine, path: "/etc/ssl/bundle.pem".to_owned() }
 }
 
 /// What a store holds: certificates, each with or without its key.
-pub fn set(held: &[(&Certificate, KeyPresence)]) -> StoreSet {
+pub(crate) fn set(held: &[(&Certificate, KeyPresence)]) -> StoreSet {
     let entry = |(certificate, key): &(&Certificate, KeyPresence)| SetEntry::Certificate {
         certificate: certificate.fingerprint,
         key: *key,
@@ -219,24 +219,24 @@ pub fn set(held: &[(&Certificate, KeyPresence)]) -> StoreSet {
 }
 
 /// An agent played by the test.
-pub struct Agent<'s> {
-    pub stage: &'s Stage,
-    pub key: SoftwareKey,
-    pub enrolled: Enrolled,
-    pub entries: Vec<SpoolEntry>,
-    pub generation: Generation,
+pub(crate) struct Agent<'s> {
+    pub(crate) stage: &'s Stage,
+    pub(crate) key: SoftwareKey,
+    pub(crate) enrolled: Enrolled,
+    pub(crate) entries: Vec<SpoolEntry>,
+    pub(crate) generation: Generation,
 }
 
 impl Agent<'_> {
-    pub fn host(&self) -> HostId {
+    pub(crate) fn host(&self) -> HostId {
         self.enrolled.host
     }
 
-    pub async fn session(&self) -> HostSession {
+    pub(crate) async fn session(&self) -> HostSession {
         self.stage.db.find_session(self.host()).await.unwrap().unwrap()
     }
 
-    pub fn report(locations: &[(Location, &StoreSet)]) -> HostReport {
+    pub(crate) fn report(locations: &[(Location, &StoreSet)]) -> HostReport {
         let state = |(location, set): &(Location, &StoreSet)| LocationState {
             location: location.clone(),
             set: set.digest(),
@@ -245,7 +245,7 @@ impl Agent<'_> {
         HostReport { facts: facts(), locations: locations.iter().map(state).collect() }
     }
 
-    pub async fn sync(&self, report: &HostReport, send: bool) -> Result<SyncAnswer, AgentRefusal> {
+    pub(crate) async fn sync(&self, report: &HostReport, send: bool) -> Result<SyncAnswer, AgentRefusal> {
         let message = SyncReport {
             epoch: 1,
             entries: self.entries.clone(),
@@ -258,7 +258,7 @@ impl Agent<'_> {
     }
 
     /// Reports until the server has everything, as a real agent does.
-    pub async fn report_all(
+    pub(crate) async fn report_all(
         &mut self,
         locations: &[(Location, &StoreSet)],
         certificates: &[Certificate],
@@ -277,7 +277,7 @@ impl Agent<'_> {
     }
 
     /// Says what came of a directive, and takes the next directives.
-    pub async fn say(&mut self, report: &HostReport, outcome: Outcome) -> Option<Directives> {
+    pub(crate) async fn say(&mut self, report: &HostReport, outcome: Outcome) -> Option<Directives> {
         let sequence = self.session().await.spool.sequence + 1;
         self.entries = vec![SpoolEntry { sequence, at: self.stage.core.now(), outcome }];
         let answer = self.sync(report, false).await.unwrap();
@@ -288,7 +288,7 @@ impl Agent<'_> {
         answer.directives
     }
 
-    pub fn outcome(directives: &Directives, result: OutcomeResult) -> Outcome {
+    pub(crate) fn outcome(directives: &Directives, result: OutcomeResult) -> Outcome {
         Outcome { renewal: directives.renewals[0].renewal, result }
     }
 }

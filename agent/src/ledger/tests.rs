@@ -134,7 +134,8 @@ proptest! {
             let accepted = ledger.accept(directives(generation, &[u8::try_from(generation).unwrap()]));
             if let Ok(true) = accepted {
                 prop_assert_eq!(ledger.generation(), Generation(generation));
-                prop_assert_eq!(open(&path).directives(), ledger.directives());
+                let reopened = open(&path);
+                prop_assert_eq!(reopened.directives(), ledger.directives());
             }
             journaled = ledger.generation();
         }

@@ -7,6 +7,7 @@ use inkan_model::{Certificate, Fingerprint};
 use inkan_trust_store::{Keyring, StoreBackend};
 
 use super::Stores;
+use crate::scanner::find_keyring;
 
 /// Every backend of this operating system.
 #[derive(Clone)]
@@ -18,19 +19,16 @@ impl Backends {
         Self(backends)
     }
 
-    fn of(&self, location: &Location) -> impl Iterator<Item = &Arc<dyn StoreBackend>> {
-        // A Location is used only where a backend finds it by itself now: a path from outside is never opened.
-        self.0.iter().filter(move |backend| backend.discover().contains(location))
-    }
 }
 
 impl Stores for Backends {
+    /// A Location is read only where a backend finds it by itself now: a path from outside is never opened.
     fn find_certificate(&self, location: &Location, certificate: Fingerprint) -> Option<Certificate> {
-        let read = |backend: &Arc<dyn StoreBackend>| backend.read(location).certificates;
-        self.of(location).flat_map(read).find(|found| found.fingerprint == certificate)
+        let holds = self.0.iter().filter(|backend| backend.discover().contains(location));
+        holds.flat_map(|backend| backend.read(location).certificates).find(|found| found.fingerprint == certificate)
     }
 
     fn find_keyring(&self, location: &Location) -> Option<&dyn Keyring> {
-        self.of(location).find_map(|backend| backend.keyring())
+        find_keyring(&self.0, location)
     }
 }

@@ -14,7 +14,10 @@ use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
+use super::UplinkError;
 use super::proxy::{Proxy, ProxyError};
+use crate::identity::Identity;
+use crate::tls;
 
 /// How long a connection may take to come up, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -109,6 +112,20 @@ impl ServerAddress {
         let failed = |cause| ConnectError::Tls { host: self.host.clone(), cause };
         TlsConnector::from(tls).connect(self.name.clone(), stream).await.map_err(failed)
     }
+}
+
+/// Connects once and hangs up, to see whether the server can be reached.
+pub async fn reach(identity: &Identity, proxy: Option<Proxy>) -> Result<(), UplinkError> {
+    let address = ServerAddress::parse(&identity.server_url).map_err(UplinkError::Address)?;
+    let config = tls::session(&identity.anchors, identity.certified_key()).map_err(UplinkError::Tls)?;
+    let connecting = address.connect(Arc::new(config), proxy.as_ref());
+    let too_long = |_| ConnectError::Dial {
+        host: address.host.clone(),
+        port: address.port,
+        cause: io::ErrorKind::TimedOut.into(),
+    };
+    tokio::time::timeout(CONNECT, connecting).await.map_err(too_long).flatten().map_err(UplinkError::Connect)?;
+    Ok(())
 }
 
 /// A TCP connection that does not wait for more bytes to send.

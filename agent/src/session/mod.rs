@@ -18,7 +18,7 @@ use inkan_model::sync::{Lacks, SyncAnswer, SyncReport};
 use inkan_wire::{Enrolled, Upload};
 use tokio_stream::Stream;
 
-pub use self::connector::{ConnectError, ServerAddress};
+pub use self::connector::{ConnectError, ServerAddress, reach};
 pub use self::enrolment::EnrolmentClient;
 pub use self::grpc::GrpcUplink;
 pub use self::proxy::{InvalidProxy, Proxy};

@@ -22,6 +22,9 @@ pub enum UplinkError {
     /// The server could not do it now.
     #[error("the server could not answer: {}", said(.0))]
     Busy(#[source] Reason),
+    /// No connection comes up.
+    #[error("could not connect to the server")]
+    Connect(#[source] ConnectError),
     /// The certificate of this agent has expired, says the server.
     #[error("the server says that this agent's identity has expired")]
     Expired(#[source] Reason),

@@ -43,8 +43,8 @@ pub enum SyncError {
     /// A thread of the agent's own ended before its work was done.
     #[error("the agent's own work was cut off")]
     CutOff(#[source] tokio::task::JoinError),
-    /// The server asks for more after everything was brought.
-    #[error("the server still lacks something after {ROUNDS} rounds")]
+    /// The server asks for more after everything was brought, or for something that is not there.
+    #[error("the server still lacks something that this PC cannot bring")]
     NeverEnough,
     /// The server did not answer as it should.
     #[error(transparent)]
@@ -101,6 +101,14 @@ pub struct Reporter {
     clock: Arc<dyn Clock>,
 }
 
+/// What one round of Uploads came to.
+#[derive(Clone, Copy, Default)]
+struct Brought {
+    something: bool,
+    /// Whether something that is asked for is no longer on this PC.
+    gone: bool,
+}
+
 struct Noted {
     directed: bool,
     refused: Option<String>,
@@ -142,7 +150,11 @@ impl Reporter {
                     stale,
                 });
             }
-            stale |= self.bring(answer.lacks, observed).await?;
+            let Brought { something, gone } = self.bring(answer.lacks, observed).await?;
+            stale |= gone;
+            if with_report && !something {
+                break;
+            }
             with_report = true;
         }
         Err(SyncError::NeverEnough)
@@ -187,16 +199,17 @@ impl Reporter {
         self.desk.work(work).await.map_err(SyncError::CutOff)?.map_err(SyncError::Journal)
     }
 
-    /// Uploads what the server lacks, and says whether something of it is no longer there.
-    async fn bring(&self, mut lacks: Lacks, observed: &Observed) -> Result<bool, SyncError> {
+    /// Uploads what the server lacks.
+    async fn bring(&self, mut lacks: Lacks, observed: &Observed) -> Result<Brought, SyncError> {
         let mut sent: BTreeSet<SetDigest> = BTreeSet::new();
-        let mut stale = false;
+        let mut brought = Brought::default();
         for _ in 0..UPLOADS {
             let plan = plan_upload(&lacks, observed, &self.acknowledged, &sent);
-            stale |= plan.gone > 0;
+            brought.gone |= plan.gone > 0;
             if plan.messages.is_empty() {
                 break;
             }
+            brought.something = true;
             debug!(sets = lacks.sets.len(), certificates = lacks.certificates.len(), "uploading");
             sent.extend(lacks.sets.iter().filter(|set| !plan.left.sets.contains(set)));
             let still = self.uplink.upload(plan.messages).await.map_err(SyncError::Uplink)?;
@@ -207,7 +220,7 @@ impl Reporter {
                 break;
             }
         }
-        Ok(stale)
+        Ok(brought)
     }
 
     fn keep(&mut self, observed: &Observed) {

@@ -10,7 +10,7 @@ use inkan_model::clinic::{Clinic, Prefecture};
 use inkan_model::finding::{Rule, Urgency};
 use inkan_model::host::HostState;
 use inkan_model::time::DAY;
-use inkan_model::{Timestamp, VendorId};
+use inkan_model::Timestamp;
 
 use super::{Choice, page_of, print};
 use crate::Site;
@@ -285,7 +285,7 @@ pub(crate) fn shown_state(state: HostState, worst: Option<Urgency>) -> State {
 }
 
 fn clinic_head(clinic: &Clinic, w: Words) -> ClinicHead {
-    let Clinic { id, vendor: VendorId { .. }, profile } = clinic;
+    let Clinic { id, vendor: _, profile } = clinic;
     ClinicHead {
         id: *id,
         name: profile.name.clone(),

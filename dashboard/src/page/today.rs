@@ -7,7 +7,7 @@ use inkan_core::ports::{ExpiryDay, FindingQuery, FindingRow, Overview, PageReque
 use inkan_model::finding::{Detail, Diagnosis, Rule, Urgency};
 use inkan_model::{CertificateFacts, ClinicId, HostId, Timestamp};
 
-use super::{parse, print};
+use super::print;
 use crate::Site;
 use crate::door::SignedIn;
 use crate::fault::Fault;
@@ -345,11 +345,6 @@ fn first_steps(figures: &Overview, w: Words) -> Vec<Step> {
         step(false, "/join", "today.step_token", "today.step_token_hint"),
         step(false, "/join", "today.step_run", "today.step_run_hint"),
     ]
-}
-
-/// A host's identifier in an address.
-pub(crate) fn host_id(text: &str) -> Result<HostId, Fault> {
-    parse(text)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Certificates: where they are installed, what they say, and who holds them.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::header;
@@ -20,7 +22,7 @@ use super::caller::Caller;
 use super::clinics::find_clinic_id;
 use super::extract::{List, NoFilter, Paging, Segment, parsed};
 use super::problem::{Answer, Problem};
-use super::values::{ClinicName, ClinicRef, HostRef, KeyWord, Location, Moment, PageOf, Sha256Text, Word};
+use super::values::{ClinicName, ClinicRef, HostRef, Location, Moment, PageOf, Sha256Text, key_name};
 
 /// The furthest that `expiring_within_days` looks: ten years.
 const FURTHEST_DAYS: u16 = 3_650;
@@ -51,8 +53,8 @@ pub(super) struct Installation {
     days_left: i64,
     /// Where it is.
     location: Location,
-    /// Whether its private key is there.
-    key: KeyWord,
+    /// Whether its private key is there: `present`, `absent`, `not_expected` (an anchor) or `unknown`.
+    key: Cow<'static, str>,
     /// File name or friendly name.
     name: Option<String>,
     /// Since when it has been there.
@@ -62,7 +64,7 @@ pub(super) struct Installation {
     /// At which clinic.
     clinic: ClinicRef,
     /// The renewal that is under way for it.
-    #[schema(value_type = Option<String>, format = Uuid)]
+    #[schema(value_type = Option<String>, format = "uuid")]
     live_renewal: Option<RenewalId>,
 }
 
@@ -89,7 +91,7 @@ impl Installation {
             not_after: Moment(facts.not_after),
             days_left: facts.not_after.days_from(now),
             location: location.into(),
-            key: Word(key),
+            key: key_name(key),
             name,
             first_seen: Moment(first_seen),
             host: HostRef { id: host, name: host_name },
@@ -118,7 +120,7 @@ pub(super) struct InstallationFilter {
     expires_from: Option<Moment>,
     /// Of this host.
     #[serde(default, deserialize_with = "parsed")]
-    #[param(value_type = Option<String>, format = Uuid)]
+    #[param(value_type = Option<String>, format = "uuid")]
     host: Option<HostId>,
     /// Of this clinic: identifier or 10-digit institution code.
     #[serde(default, deserialize_with = "parsed")]
@@ -183,7 +185,7 @@ async fn list(
 /// List a host's certificates
 #[utoipa::path(
     get, path = "/hosts/{id}/certificates", tag = "hosts", operation_id = "list_host_certificates",
-    params(("id" = String, Path, format = Uuid), Paging),
+    params(("id" = String, Path, format = "uuid"), Paging),
     responses((status = 200, description = "Installations, soonest expiry first", body = PageOf<Installation>)),
 )]
 async fn list_host_certificates(

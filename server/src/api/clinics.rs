@@ -40,7 +40,7 @@ pub(super) fn import_routes() -> OpenApiRouter<Core> {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Clinic {
     /// Which one.
-    #[schema(value_type = String, format = Uuid)]
+    #[schema(value_type = String, format = "uuid")]
     id: ClinicId,
     /// Its 10-digit institution code (医療機関コード).
     #[schema(example = "1710119153")]

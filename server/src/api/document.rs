@@ -68,5 +68,5 @@ fn add_idempotency_key(operation: &mut Operation) {
              answer, with the header `Idempotency-Replayed: true`.",
         ))
         .schema(Some(text));
-    operation.parameters.get_or_insert_with(Vec::new).push(parameter.build());
+    operation.parameters.get_or_insert_with(Vec::new).push(parameter.build().into());
 }

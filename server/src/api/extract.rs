@@ -3,6 +3,7 @@
 //! Parameters and fields that are not known are refused by name: a filter with a typing error must not quietly list
 //! everything.
 
+use std::collections::HashSet;
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -78,6 +79,10 @@ fn pairs_of(parts: &Parts) -> Answer<Vec<(String, String)>> {
 }
 
 fn read_pairs<T: DeserializeOwned>(pairs: Vec<(String, String)>) -> Answer<T> {
+    let mut names = HashSet::new();
+    if let Some((name, _)) = pairs.iter().find(|(name, _)| !names.insert(name.as_str())) {
+        return Err(Problem::invalid(name, "is given more than once"));
+    }
     let pairs = MapDeserializer::<_, serde::de::value::Error>::new(pairs.into_iter());
     serde_path_to_error::deserialize(pairs).map_err(|error| refused_field(&error))
 }

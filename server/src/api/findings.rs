@@ -70,7 +70,7 @@ fn location_of(subject: finding::Subject) -> Option<inkan_model::store::Location
 #[derive(Serialize, ToSchema)]
 pub(super) struct Finding {
     /// Which one.
-    #[schema(value_type = String, format = Uuid)]
+    #[schema(value_type = String, format = "uuid")]
     id: FindingId,
     #[serde(flatten)]
     diagnosis: Diagnosis,
@@ -81,7 +81,7 @@ pub(super) struct Finding {
     /// At which clinic, and whom to call there.
     clinic: Clinic,
     /// The renewal that is under way for the certificate.
-    #[schema(value_type = Option<String>, format = Uuid)]
+    #[schema(value_type = Option<String>, format = "uuid")]
     live_renewal: Option<RenewalId>,
 }
 
@@ -118,7 +118,7 @@ pub(super) struct FindingFilter {
     clinic: Option<ClinicName>,
     /// Of this host.
     #[serde(default, deserialize_with = "parsed")]
-    #[param(value_type = Option<String>, format = Uuid)]
+    #[param(value_type = Option<String>, format = "uuid")]
     host: Option<HostId>,
     /// The language of statements and remedies; else `Accept-Language`, else the operator's own.
     #[serde(default, deserialize_with = "parsed")]

@@ -35,7 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<Core> {
 #[derive(Serialize, ToSchema)]
 pub(super) struct HostItem {
     /// Which one.
-    #[schema(value_type = String, format = Uuid)]
+    #[schema(value_type = String, format = "uuid")]
     id: HostId,
     /// Its name.
     name: String,
@@ -158,7 +158,7 @@ async fn list_hosts(
 #[derive(Serialize, ToSchema)]
 pub(super) struct Host {
     /// Which one.
-    #[schema(value_type = String, format = Uuid)]
+    #[schema(value_type = String, format = "uuid")]
     id: HostId,
     /// Its name.
     name: String,
@@ -271,7 +271,7 @@ pub(super) struct Wording {
 /// Show a host
 #[utoipa::path(
     get, path = "/hosts/{id}", tag = "hosts", operation_id = "show_host",
-    params(("id" = String, Path, format = Uuid), Wording),
+    params(("id" = String, Path, format = "uuid"), Wording),
     responses((status = 200, description = "The host", body = Host)),
 )]
 async fn show_host(
@@ -298,7 +298,7 @@ pub(super) struct NewHostState {
 /// Approves, suspends, retires or bans it.
 #[utoipa::path(
     post, path = "/hosts/{id}/state", tag = "hosts", operation_id = "set_host_state", request_body = NewHostState,
-    params(("id" = String, Path, format = Uuid), Wording),
+    params(("id" = String, Path, format = "uuid"), Wording),
     responses((status = 200, description = "Changed", body = Host)),
 )]
 async fn set_host_state(
@@ -323,7 +323,7 @@ pub(super) struct Event {
     #[schema(format = DateTime)]
     at: String,
     /// The operator who did it, where a person did.
-    #[schema(value_type = Option<String>, format = Uuid)]
+    #[schema(value_type = Option<String>, format = "uuid")]
     by: Option<OperatorId>,
     /// What happened: `enrolled`, `state_changed`, `certificate_appeared`, `certificate_disappeared`, `store_changed`,
     /// `finding_opened`, `finding_closed`, `renewal_moved`, `identity_renewed`, `identity_recovered`,
@@ -352,7 +352,7 @@ pub(super) struct Event {
     rule: Option<RuleWord>,
     /// The renewal.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = Uuid)]
+    #[schema(value_type = Option<String>, format = "uuid")]
     renewal: Option<RenewalId>,
     /// Why it failed or was given up.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -412,7 +412,7 @@ impl Event {
 /// List a host's timeline
 #[utoipa::path(
     get, path = "/hosts/{id}/events", tag = "hosts", operation_id = "list_host_events",
-    params(("id" = String, Path, format = Uuid), Paging),
+    params(("id" = String, Path, format = "uuid"), Paging),
     responses((status = 200, description = "What happened, newest first", body = PageOf<Event>)),
 )]
 async fn list_events(

@@ -31,12 +31,12 @@ pub(super) fn routes() -> OpenApiRouter<Core> {
 #[derive(Clone, Serialize, ToSchema)]
 pub(super) struct JoinToken {
     /// Which one.
-    #[schema(value_type = String, format = Uuid)]
+    #[schema(value_type = String, format = "uuid")]
     id: JoinTokenId,
     /// The clinic that its PCs belong to.
     clinic: ClinicRef,
     /// The operator who made it.
-    #[schema(value_type = String, format = Uuid)]
+    #[schema(value_type = String, format = "uuid")]
     created_by: OperatorId,
     /// When it was made.
     created_at: Moment,
@@ -197,7 +197,7 @@ async fn create_join_token(
 /// It enrols nobody from now on. PCs that it enrolled stay.
 #[utoipa::path(
     delete, path = "/join-tokens/{id}", tag = "join tokens", operation_id = "revoke_join_token",
-    params(("id" = String, Path, format = Uuid)),
+    params(("id" = String, Path, format = "uuid")),
     responses((status = 204, description = "Withdrawn")),
 )]
 async fn revoke_join_token(

@@ -17,7 +17,7 @@ use super::caller::Caller;
 use super::certificates::Facts;
 use super::extract::{List, NoFilter, Paging, Params, Segment, parsed, parsed_text};
 use super::problem::Answer;
-use super::values::{KeyWord, Location, Moment, PageOf, Sha256Text, StoreKindName, Word, read_error_name};
+use super::values::{Location, Moment, PageOf, Sha256Text, StoreKindName, key_name, read_error_name};
 
 pub(super) fn routes() -> OpenApiRouter<Core> {
     OpenApiRouter::new().routes(routes!(list_locations)).routes(routes!(list_location_entries))
@@ -74,7 +74,7 @@ impl From<LocationRow> for LocationItem {
 /// List a host's stores
 #[utoipa::path(
     get, path = "/hosts/{id}/locations", tag = "hosts", operation_id = "list_locations",
-    params(("id" = String, Path, format = Uuid)),
+    params(("id" = String, Path, format = "uuid")),
     responses((status = 200, description = "All stores of the host", body = PageOf<LocationItem>)),
 )]
 async fn list_locations(
@@ -116,8 +116,8 @@ pub(super) enum Entry {
         certificate: Sha256Text,
         /// What it says; null when its DER could not be read.
         facts: Option<Facts>,
-        /// Whether its private key is there.
-        key: KeyWord,
+        /// Whether its private key is there: `present`, `absent`, `not_expected` (an anchor) or `unknown`.
+        key: Cow<'static, str>,
         /// File name or friendly name.
         name: Option<String>,
     },
@@ -138,7 +138,7 @@ impl From<LocationEntry> for Entry {
             LocationEntry::Certificate { certificate, facts, key, name } => Self::Certificate {
                 certificate: Sha256Text(certificate),
                 facts: facts.map(Into::into),
-                key: Word(key),
+                key: key_name(key),
                 name,
             },
             LocationEntry::Unreadable { sha256, name, why } => {
@@ -151,7 +151,7 @@ impl From<LocationEntry> for Entry {
 /// List what a store holds
 #[utoipa::path(
     get, path = "/hosts/{id}/locations/entries", tag = "hosts", operation_id = "list_location_entries",
-    params(("id" = String, Path, format = Uuid), WhichLocation, Paging),
+    params(("id" = String, Path, format = "uuid"), WhichLocation, Paging),
     responses((status = 200, description = "Entries, by name", body = PageOf<Entry>)),
 )]
 async fn list_location_entries(

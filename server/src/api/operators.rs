@@ -29,7 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<Core> {
 #[derive(Clone, Serialize, ToSchema)]
 pub(super) struct Operator {
     /// Which one.
-    #[schema(value_type = String, format = Uuid)]
+    #[schema(value_type = String, format = "uuid")]
     id: OperatorId,
     /// Mail address, with which they sign in.
     mail: String,

@@ -45,7 +45,7 @@ pub(super) fn routes() -> OpenApiRouter<Core> {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Renewal {
     /// Which one.
-    #[schema(value_type = String, format = Uuid)]
+    #[schema(value_type = String, format = "uuid")]
     id: RenewalId,
     /// On which PC.
     host: HostRef,
@@ -56,7 +56,7 @@ pub(super) struct Renewal {
     /// Its successor, once there is one.
     new_certificate: Option<Sha256Text>,
     /// The operator who asked for it; null when the planner did.
-    #[schema(value_type = Option<String>, format = Uuid)]
+    #[schema(value_type = Option<String>, format = "uuid")]
     requested_by: Option<OperatorId>,
     /// Why it was asked for.
     reason: Option<String>,
@@ -82,7 +82,7 @@ pub(super) struct Renewal {
     /// What a person has to do: `issuer_unreachable`, `store_read_only` or `repeated_failure`; only when `needs_person`.
     task: Option<&'static str>,
     /// The operator who gave it up.
-    #[schema(value_type = Option<String>, format = Uuid)]
+    #[schema(value_type = Option<String>, format = "uuid")]
     abandoned_by: Option<OperatorId>,
     /// What the configured site said to the new certificate, once it was asked.
     probe: Option<Probe>,
@@ -234,7 +234,7 @@ impl std::str::FromStr for StateName {
 pub(super) struct RenewalFilter {
     /// Of this host.
     #[serde(default, deserialize_with = "parsed")]
-    #[param(value_type = Option<String>, format = Uuid)]
+    #[param(value_type = Option<String>, format = "uuid")]
     host: Option<HostId>,
     /// Of this clinic: identifier or 10-digit institution code.
     #[serde(default, deserialize_with = "parsed")]
@@ -277,7 +277,7 @@ async fn list_renewals(
 pub(super) struct NewRenewal {
     /// On which PC.
     #[serde(deserialize_with = "parsed_text")]
-    #[schema(value_type = String, format = Uuid)]
+    #[schema(value_type = String, format = "uuid")]
     host: HostId,
     /// Which certificate.
     #[serde(deserialize_with = "parsed_text")]
@@ -315,7 +315,7 @@ async fn with_host_name(view: &FleetView, renewal: renewal::Renewal) -> Answer<R
 /// Show a renewal
 #[utoipa::path(
     get, path = "/renewals/{id}", tag = "renewals", operation_id = "show_renewal",
-    params(("id" = String, Path, format = Uuid)),
+    params(("id" = String, Path, format = "uuid")),
     responses((status = 200, description = "The renewal", body = Renewal)),
 )]
 async fn show_renewal(
@@ -341,7 +341,7 @@ pub(super) struct Abandonment {
 /// The old certificate stays as it is; what the PC made for the new one is taken back.
 #[utoipa::path(
     post, path = "/renewals/{id}/abandon", tag = "renewals", operation_id = "abandon_renewal",
-    request_body = Abandonment, params(("id" = String, Path, format = Uuid)),
+    request_body = Abandonment, params(("id" = String, Path, format = "uuid")),
     responses((status = 200, description = "Given up", body = Renewal)),
 )]
 async fn abandon_renewal(

@@ -93,7 +93,7 @@ pub(super) struct Me {
     #[serde(flatten)]
     operator: Operator,
     /// The vendor's name.
-    vendor: Option<String>,
+    vendor: String,
 }
 
 /// Who am I
@@ -102,6 +102,6 @@ pub(super) struct Me {
     responses((status = 200, description = "Who is signed in", body = Me)),
 )]
 async fn show_me(State(core): State<Core>, caller: Caller) -> Answer<Json<Me>> {
-    let vendor = core.db().find_vendor(caller.operator.vendor).await.map_err(inkan_core::Error::from)?;
-    Ok(Json(Me { operator: caller.operator.into(), vendor: vendor.map(|vendor| vendor.name) }))
+    let vendor = core.view(&caller.operator)?.vendor().await?;
+    Ok(Json(Me { operator: caller.operator.into(), vendor: vendor.name }))
 }

@@ -100,7 +100,6 @@ pub(super) type HostStateWord = Word<HostState>;
 pub(super) type ClinicKindWord = Word<ClinicKind>;
 pub(super) type RoleWord = Word<Role>;
 pub(super) type LocaleWord = Word<Locale>;
-pub(super) type KeyWord = Word<KeyPresence>;
 
 impl Named for Urgency {
     const SCHEMA: &'static str = "Urgency";
@@ -162,17 +161,14 @@ impl Named for Locale {
     }
 }
 
-impl Named for KeyPresence {
-    const SCHEMA: &'static str = "KeyPresence";
-    const ALL: &'static [Self] = &[Self::NotExpected, Self::Absent, Self::Present, Self::Unknown];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::NotExpected => "not_expected",
-            Self::Absent => "absent",
-            Self::Present => "present",
-            Self::Unknown => "unknown",
-        }
+/// Whether a private key is there, by name.
+pub(super) fn key_name(key: KeyPresence) -> Cow<'static, str> {
+    match key {
+        KeyPresence::NotExpected => "not_expected".into(),
+        KeyPresence::Absent => "absent".into(),
+        KeyPresence::Present => "present".into(),
+        KeyPresence::Unknown => "unknown".into(),
+        KeyPresence::Unrecognized(number) => format!("unrecognized_{number}").into(),
     }
 }
 
@@ -228,7 +224,7 @@ impl From<clinic::Prefecture> for Prefecture {
 #[derive(Clone, Serialize, ToSchema)]
 pub(super) struct ClinicRef {
     /// Which clinic.
-    #[schema(value_type = String, format = Uuid)]
+    #[schema(value_type = String, format = "uuid")]
     pub(super) id: ClinicId,
     /// Its name.
     pub(super) name: String,
@@ -238,7 +234,7 @@ pub(super) struct ClinicRef {
 #[derive(Serialize, ToSchema)]
 pub(super) struct HostRef {
     /// Which host.
-    #[schema(value_type = String, format = Uuid)]
+    #[schema(value_type = String, format = "uuid")]
     pub(super) id: HostId,
     /// Its name.
     pub(super) name: String,
@@ -367,7 +363,6 @@ mod tests {
         check::<HostState>();
         check::<Role>();
         check::<Locale>();
-        check::<KeyPresence>();
         for kind in STORE_KINDS.iter().map(|(kind, _)| *kind).chain([StoreKind::Unrecognized(-3)]) {
             let name: StoreKindName = store_kind_name(kind).parse().unwrap();
             assert_eq!(name.0, kind);

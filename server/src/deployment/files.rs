@@ -179,7 +179,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/secret");
         create_private_dir(path.parent().unwrap()).unwrap();
-        write_private(&path, b"1", &SystemEntropy::default()).unwrap();
+        write_private(&path, b"1", &SystemEntropy).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(path.parent().unwrap()), mode(&path)), (0o700, 0o600));
     }
@@ -189,7 +189,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         for bytes in [b"1", b"2"] {
-            write_private(&path, bytes, &SystemEntropy::default()).unwrap();
+            write_private(&path, bytes, &SystemEntropy).unwrap();
         }
         assert_eq!(read_private(&path).unwrap().as_slice(), b"2");
         assert_eq!(names(folder.path()), ["file"]);
@@ -199,7 +199,7 @@ mod tests {
     fn the_second_of_two_that_create_the_same_folder_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pair");
-        let entropy = SystemEntropy::default();
+        let entropy = SystemEntropy;
         assert!(write_private_dir(&path, &[("key", b"1"), ("certificate", b"1")], &entropy).unwrap());
         assert!(!write_private_dir(&path, &[("key", b"2"), ("certificate", b"2")], &entropy).unwrap());
         assert_eq!(read_private(&path.join("key")).unwrap().as_slice(), b"1");

@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn the_certificate_stays_until_names_change_or_its_end_is_near_or_its_file_is_damaged() {
         let folder = tempfile::tempdir().unwrap();
-        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let clock = Arc::new(ManualClock::new(Timestamp::from_unix_seconds(1_790_000_000)));
         let deployment = Deployment::open_or_create(folder.path(), None, clock.as_ref(), entropy.as_ref()).unwrap();
         let open = |dns: &str| {

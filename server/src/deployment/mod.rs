@@ -229,7 +229,7 @@ mod tests {
     fn open(folder: &Path, wanted: Option<&str>) -> Result<Deployment, DeploymentError> {
         let clock = ManualClock::new(Timestamp::from_unix_seconds(1_790_000_000));
         let wanted = wanted.map(|name| name.parse().unwrap());
-        Deployment::open_or_create(folder, wanted.as_ref(), &clock, &SystemEntropy::default())
+        Deployment::open_or_create(folder, wanted.as_ref(), &clock, &SystemEntropy)
     }
 
     #[test]

@@ -101,7 +101,7 @@ mod tests {
 
     fn authorities(folder: &Path) -> PrivateCas {
         let clock = Arc::new(ManualClock::new(Timestamp::from_unix_seconds(1_790_000_000)));
-        PrivateCas::new(folder.join(FOLDER), clock, Arc::new(SystemEntropy::default()))
+        PrivateCas::new(folder.join(FOLDER), clock, Arc::new(SystemEntropy))
     }
 
     #[test]

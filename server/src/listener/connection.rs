@@ -9,6 +9,7 @@ use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use inkan_core::ports::Entropy;
 use rustls::ServerConfig;
+use tokio::io::AsyncRead;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::admission::{Full, Seat};
-use super::preface::{Prefaced, read_preface};
+use super::preface::{Opened, read_opening};
 use super::{Limits, Stop};
 
 /// What ended a connection.
@@ -37,9 +38,9 @@ pub(crate) enum Closed {
     HandshakeTimeout,
     /// The peer's certificate is not one of ours, or it has too many connections.
     Peer,
-    /// Something other than HTTP/2.
+    /// Nothing, or something other than HTTP/2 where only that is spoken.
     Preface,
-    /// The preface did not come in time.
+    /// The first bytes did not come in time.
     PrefaceTimeout,
     /// The server stops.
     Stopped,
@@ -84,16 +85,18 @@ pub(crate) async fn accept_tls(
     }
 }
 
-/// Waits for the HTTP/2 preface.
-pub(crate) async fn accept_preface(
-    stream: TlsStream<TcpStream>,
-    limits: &Limits,
-) -> Result<Prefaced<TlsStream<TcpStream>>, Closed> {
-    match timeout(limits.first_byte_timeout, read_preface(stream)).await {
-        Ok(Ok(prefaced)) => Ok(prefaced),
+/// Waits for the first bytes.
+pub(crate) async fn accept_opening<S: AsyncRead + Unpin>(stream: S, limits: &Limits) -> Result<Opened<S>, Closed> {
+    match timeout(limits.first_byte_timeout, read_opening(stream)).await {
+        Ok(Ok(opened)) => Ok(opened),
         Ok(Err(_)) => Err(Closed::Preface),
         Err(_) => Err(Closed::PrefaceTimeout),
     }
+}
+
+/// Waits for the HTTP/2 preface.
+pub(crate) async fn accept_preface<S: AsyncRead + Unpin>(stream: S, limits: &Limits) -> Result<Opened<S>, Closed> {
+    accept_opening(stream, limits).await.and_then(|opened| if opened.is_http2() { Ok(opened) } else { Err(Closed::Preface) })
 }
 
 /// HTTP/2 with every limit set.

@@ -30,7 +30,7 @@ CREATE TABLE set_entry (
     set_id       INTEGER NOT NULL REFERENCES cert_set (id),
     place        INTEGER NOT NULL,
     certificate  INTEGER REFERENCES certificate (id),
-    -- 0 not expected, 1 absent, 2 present, 3 unknown.
+    -- As on the wire: 1 not expected, 2 absent, 3 present, 4 unknown; 0 for what could not be read.
     key_presence INTEGER NOT NULL,
     name         TEXT,
     sha256       BLOB,
@@ -53,6 +53,7 @@ CREATE TABLE host_location (
     since    INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX host_location_place ON host_location (host, location);
+CREATE INDEX host_location_host ON host_location (host, id);
 CREATE INDEX host_location_set ON host_location (set_id, vendor, host);
 
 -- A row goes when the certificate goes; the timeline remembers it.
@@ -70,6 +71,6 @@ CREATE TABLE installation (
     first_seen   INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX installation_place ON installation (location, certificate);
-CREATE INDEX installation_expiry ON installation (vendor, in_service, not_after, id, host, certificate);
-CREATE INDEX installation_clinic ON installation (vendor, clinic, in_service, not_after, id);
+CREATE INDEX installation_expiry ON installation (vendor, in_service, not_after, host, id, certificate);
+CREATE INDEX installation_clinic ON installation (vendor, clinic, in_service, not_after, host, id);
 CREATE INDEX installation_host ON installation (vendor, host, not_after, id);

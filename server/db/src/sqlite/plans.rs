@@ -28,7 +28,7 @@ fn vendor() -> VendorId {
     id(1)
 }
 
-/// A fixed statement, with NULL for each placeholder: plans do not depend on values without statistics on them.
+/// A fixed statement, with NULL for each placeholder.
 fn fixed(sql: &'static str) -> Statement {
     Statement::new(sql)
 }
@@ -57,10 +57,10 @@ fn installation_lists() -> Vec<(&'static str, Statement)> {
     let soon = Some(Timestamp::from_unix_seconds(1_800_000_000));
     vec![
         ("installations", of(all(), None)),
-        ("installations, deep", of(all(), Some((5, 5)))),
-        ("installations that end soon", of(InstallationQuery { expires_before: soon, ..all() }, Some((5, 5)))),
-        ("installations of a clinic", of(InstallationQuery { clinic: Some(id(2)), ..all() }, Some((5, 5)))),
-        ("installations of a host", of(InstallationQuery { host: Some(id(3)), ..all() }, Some((5, 5)))),
+        ("installations, deep", of(all(), Some((5, id(9), 5)))),
+        ("installations that end soon", of(InstallationQuery { expires_before: soon, ..all() }, Some((5, id(9), 5)))),
+        ("installations of a clinic", of(InstallationQuery { clinic: Some(id(2)), ..all() }, Some((5, id(9), 5)))),
+        ("installations of a host", of(InstallationQuery { host: Some(id(3)), ..all() }, Some((5, id(9), 5)))),
     ]
 }
 
@@ -126,8 +126,9 @@ async fn assert_plans(db: &mut SqliteConnection, when: &str) {
     let mut refused = Vec::new();
     for (name, statement) in hot_queries() {
         let plan = statement.explain(db).await;
-        let bad = |line: &&String| line.starts_with("SCAN") && !line.contains("CONSTANT ROW") || line.contains("TEMP B-TREE");
-        if plan.iter().any(|line| bad(&line)) {
+        // "held" is a subquery of at most two thousand rows.
+        let scans = |line: &String| line.starts_with("SCAN") && line != "SCAN held";
+        if plan.iter().any(|line| scans(line) || line.contains("TEMP B-TREE")) {
             refused.push(format!("{name}, {when}:\n  {}", plan.join("\n  ")));
         }
     }

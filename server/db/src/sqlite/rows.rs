@@ -290,8 +290,9 @@ mod tests {
 
     #[test]
     fn a_value_that_nobody_writes_is_named_with_its_row_and_column() {
-        let error = ORIGIN.key(9).unwrap_err().to_string();
-        assert_eq!(error, "table test, row 7: column key_presence is inconsistent");
+        let error = ORIGIN.urgency("urgency", 9).unwrap_err().to_string();
+        assert_eq!(error, "table test, row 7: column urgency is inconsistent");
+        assert!(ORIGIN.key(i64::MAX).is_err());
         assert!(ORIGIN.number::<u32>("hosts", -1).is_err());
         assert!(ORIGIN.prefecture(48).is_err());
         assert!(ORIGIN.chain(&[0, 0, 0, 9, 1]).is_err());

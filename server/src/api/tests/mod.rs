@@ -1,1 +1,7 @@
-//! Tests.
+//! The whole API on a real database, called as a program would call it.
+
+mod idempotency;
+mod refusals;
+mod resources;
+mod routes;
+mod stage;

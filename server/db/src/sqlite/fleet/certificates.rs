@@ -108,8 +108,8 @@ pub(in crate::sqlite) fn page_statement(
         statement.push(" AND l.set_id IN (SELECT e.set_id FROM set_entry e WHERE e.certificate = ");
         statement.bind(certificate).push(")");
     } else {
-        statement.push("host h CROSS JOIN host_location l WHERE h.vendor = ").bind(vendor.as_bytes().as_slice());
-        statement.push(" AND l.host = h.id AND EXISTS (SELECT 1 FROM set_entry e WHERE e.certificate = ");
+        statement.push("host h LEFT JOIN host_location l ON l.host = h.id WHERE h.vendor = ").bind(vendor.as_bytes().as_slice());
+        statement.push(" AND EXISTS (SELECT 1 FROM set_entry e WHERE e.certificate = ");
         statement.bind(certificate).push(" AND e.set_id = l.set_id)");
     }
     statement.push(" AND h.in_service = 1");

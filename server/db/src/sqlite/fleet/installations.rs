@@ -1,7 +1,7 @@
 //! Installations, soonest expiry first, and how many there are.
 
 use inkan_core::ports::{DbResult, InstallationQuery, InstallationRow, Page, PageRequest};
-use inkan_model::VendorId;
+use inkan_model::{HostId, VendorId};
 use sqlx::SqliteConnection;
 
 use super::overview::count_ending_before;
@@ -60,8 +60,9 @@ impl TryFrom<Row> for InstallationRow {
     }
 }
 
-/// The sort key of an installation: end of validity, row.
-pub(in crate::sqlite) type InstallationKey = (i64, i64);
+/// The sort key of an installation: end of validity, host, row. Many certificates end at the same moment (a fiscal year's),
+/// so the host stands in between: SQLite does not seek by a row's number.
+pub(in crate::sqlite) type InstallationKey = (i64, HostId, i64);
 
 pub(super) async fn list(
     db: &mut SqliteConnection,
@@ -71,7 +72,9 @@ pub(super) async fn list(
 ) -> Result<Page<InstallationRow>, Fault> {
     let (paging, after) = Paging::read::<InstallationKey>("installations", request)?;
     let rows: Vec<Row> = page_statement(vendor, query, after, paging.rows()).fetch(db).await?;
-    paging.page(rows, |last| (last.not_after, last.id), InstallationRow::try_from)
+    let keyed: Vec<((i64, i64), InstallationRow)> =
+        rows.into_iter().map(|row| Ok(((row.not_after, row.id), row.try_into()?))).collect::<DbResult<_>>()?;
+    paging.page(keyed, |((not_after, id), last)| (*not_after, last.host, *id), |(_, row)| Ok(row))
 }
 
 pub(in crate::sqlite) fn page_statement(
@@ -82,10 +85,11 @@ pub(in crate::sqlite) fn page_statement(
 ) -> Statement {
     let mut statement = Statement::new(COLUMNS);
     push_conditions(&mut statement, vendor, query);
-    if let Some((not_after, id)) = after {
-        statement.push(" AND (i.not_after, i.id) > (").bind(not_after).push(", ").bind(id).push(")");
+    if let Some((not_after, host, id)) = after {
+        statement.push(" AND (i.not_after, i.host, i.id) > (").bind(not_after).push(", ");
+        statement.bind(host.as_bytes().as_slice()).push(", ").bind(id).push(")");
     }
-    statement.push(" ORDER BY i.not_after, i.id LIMIT ").bind(rows);
+    statement.push(" ORDER BY i.not_after, i.host, i.id LIMIT ").bind(rows);
     statement
 }
 

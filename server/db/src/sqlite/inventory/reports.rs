@@ -258,9 +258,10 @@ async fn find_wanted(db: &mut WriteConnection, set: i64) -> Result<BTreeMap<i64,
     // What has no key by nature and what is a certification authority's never deserves one, and is most of all.
     let sql = "SELECT e.certificate, e.key_presence, e.name, c.der
                FROM set_entry e LEFT JOIN certificate c ON c.id = e.certificate
-               WHERE e.set_id = $1 AND e.key_presence <> 0 AND c.is_end_entity = 1
+               WHERE e.set_id = $1 AND e.key_presence <> $2 AND c.is_end_entity = 1
                ORDER BY e.place";
-    let rows: Vec<CandidateRow> = sqlx::query_as(sql).bind(set).fetch_all(&mut **db).await?;
+    let rows: Vec<CandidateRow> =
+        sqlx::query_as(sql).bind(set).bind(key_code(KeyPresence::NotExpected)).fetch_all(&mut **db).await?;
     let mut wanted: BTreeMap<i64, Wanted> = BTreeMap::new();
     for row in rows {
         let facts = Origin::new("certificate", row.certificate).facts(&row.der)?;

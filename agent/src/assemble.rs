@@ -1,0 +1,90 @@
+//! Puts a running agent together: the one place that names what stands behind each port.
+
+use std::sync::Arc;
+
+use inkan_model::Clock;
+use inkan_trust_store::StoreBackend;
+use tokio::runtime::Handle;
+
+use crate::chance::SystemChance;
+use crate::clock::SystemClock;
+use crate::data_dir::DataDir;
+use crate::disk::Disk;
+use crate::facts::collect_facts;
+use crate::identity::{Identity, IdentityFolder};
+use crate::ledger::{Ledger, LedgerError};
+use crate::reconciler::Reconciler;
+use crate::renewer::{Backends, Renewer, TlsProber};
+use crate::run::{Agent, IdentityKeeper, Observer};
+use crate::scanner::{Scanner, backends};
+use crate::session::{GrpcUplink, Proxy, Uplink, UplinkError};
+use crate::settings::AgentSettings;
+use crate::spool::{Spool, SpoolError};
+use crate::status::{Status, StatusBoard};
+use crate::sync::{Acknowledged, Desk, Observed, Reporter};
+
+/// An agent that cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum AssembleError {
+    /// The ledger cannot be opened.
+    #[error("could not open the ledger")]
+    Ledger(#[source] LedgerError),
+    /// The spool cannot be opened.
+    #[error("could not open the spool")]
+    Spool(#[source] SpoolError),
+    /// The session cannot be set up.
+    #[error("could not set up the session")]
+    Uplink(#[source] UplinkError),
+}
+
+/// Puts an agent together that works as `identity`, with the network of this runtime.
+pub fn assemble(
+    settings: &AgentSettings,
+    identity: Identity,
+    folder: IdentityFolder,
+    proxy: Option<Proxy>,
+    runtime: Handle,
+) -> Result<Agent, AssembleError> {
+    let (disk, data_dir, host) = (Disk::default(), DataDir::new(&settings.data_dir), identity.agent.host);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let stores = backends(settings);
+    let ledger = Ledger::open(disk.clone(), &data_dir.ledger(), host, clock.now()).map_err(AssembleError::Ledger)?;
+    let spool = Spool::open(disk.clone(), &data_dir.spool(), clock.now()).map_err(AssembleError::Spool)?;
+    let renewer = Renewer::new(Arc::new(Backends::new(stores.clone())), Arc::new(TlsProber::new(runtime)));
+    let desk = Desk::new(Reconciler::new(ledger, spool, renewer, Arc::clone(&clock)));
+    let status = StatusBoard::new(disk.clone(), data_dir.path(), Status::new(&identity, clock.now()));
+    let identity = Arc::new(identity);
+    let uplink = GrpcUplink::new(Arc::clone(&identity), proxy).map_err(AssembleError::Uplink)?;
+    let uplink: Arc<dyn Uplink> = Arc::new(uplink);
+    let acknowledged = Acknowledged::open(disk, &data_dir.acknowledged(), host);
+    Ok(Agent {
+        observer: Arc::new(ThisPc::new(stores, settings, Arc::clone(&clock))),
+        scan_interval: settings.scan_interval,
+        reporter: Reporter::new(Arc::clone(&uplink), desk.clone(), acknowledged, Arc::clone(&clock)),
+        keeper: IdentityKeeper::new(folder, identity, Arc::clone(&uplink), Arc::clone(&clock)),
+        uplink,
+        desk,
+        status,
+        clock,
+        chance: Arc::new(SystemChance),
+    })
+}
+
+/// The stores and facts of this PC.
+struct ThisPc {
+    scanner: Scanner,
+    clock: Arc<dyn Clock>,
+}
+
+impl ThisPc {
+    fn new(stores: Vec<Arc<dyn StoreBackend>>, settings: &AgentSettings, clock: Arc<dyn Clock>) -> Self {
+        Self { scanner: Scanner::new(stores, settings.location_deadline, Arc::clone(&clock)), clock }
+    }
+}
+
+impl Observer for ThisPc {
+    fn observe(&self) -> Observed {
+        let scan = self.scanner.scan();
+        Observed::new(collect_facts(), scan, self.clock.now())
+    }
+}

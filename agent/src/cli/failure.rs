@@ -1,0 +1,93 @@
+//! A command that did not do what was asked, and the exit code that says what to do.
+
+use std::error::Error;
+use std::fmt;
+use std::process::ExitCode;
+
+use crate::causes::with_causes;
+use crate::data_dir::DataDirError;
+use crate::enroll::EnrollError;
+use crate::identity::IdentityError;
+use crate::session::UplinkError;
+use crate::settings::SettingsError;
+
+/// A command that did not do what was asked.
+#[derive(Debug)]
+pub struct Failure {
+    code: u8,
+    error: anyhow::Error,
+}
+
+impl Failure {
+    fn new(code: u8, error: impl Into<anyhow::Error>) -> Self {
+        Self { code, error: error.into() }
+    }
+
+    /// 1: the message says what to do.
+    pub(super) fn failed(error: impl Error + Send + Sync + 'static) -> Self {
+        Self::new(1, error)
+    }
+
+    /// 2: the command line says something else than it should.
+    pub(super) fn usage(why: String) -> Self {
+        Self::new(2, anyhow::Error::msg(why))
+    }
+
+    /// 1, as the settings are files more often than flags.
+    pub(super) fn settings(error: SettingsError) -> Self {
+        Self::failed(error)
+    }
+
+    /// 3, where enrolling (again) helps.
+    pub(super) fn identity(error: IdentityError) -> Self {
+        let code = match &error {
+            IdentityError::NotEnrolled
+            | IdentityError::OtherMachine
+            | IdentityError::Malformed { .. }
+            | IdentityError::Key { .. }
+            | IdentityError::KeyMismatch
+            | IdentityError::Chain(_) => 3,
+            IdentityError::Authority { .. }
+            | IdentityError::Enrolled { .. }
+            | IdentityError::Io { .. }
+            | IdentityError::OtherHost => 1,
+        };
+        Self::new(code, error)
+    }
+
+    /// 6, where another agent is at work.
+    pub(super) fn data_dir(error: DataDirError) -> Self {
+        let code = if matches!(error, DataDirError::Locked { .. }) { 6 } else { 1 };
+        Self::new(code, error)
+    }
+
+    /// 4 or 5, where it is the server's side.
+    pub(super) fn enrolling(error: EnrollError) -> Self {
+        match error {
+            EnrollError::Identity(error) => Self::identity(error),
+            EnrollError::Uplink { ref cause, .. } => {
+                let code = match cause {
+                    UplinkError::Refused(_) | UplinkError::Expired(_) => 5,
+                    UplinkError::Busy(_) | UplinkError::Connect(_) | UplinkError::Unreachable(_) => 4,
+                    UplinkError::Address(_)
+                    | UplinkError::Answer(_)
+                    | UplinkError::Sign(_)
+                    | UplinkError::Tls(_) => 1,
+                };
+                Self::new(code, error)
+            }
+            EnrollError::Address(_) | EnrollError::DataDir(_) | EnrollError::Request(_) => Self::failed(error),
+        }
+    }
+
+    /// The exit code.
+    pub fn code(&self) -> ExitCode {
+        ExitCode::from(self.code)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&with_causes(self.error.as_ref()))
+    }
+}

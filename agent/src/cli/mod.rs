@@ -1,0 +1,107 @@
+//! The commands. Each prints what a person wants to know to stdout, and logs to stderr.
+//!
+//! Exit codes say what to do, for scripts and service managers; [`Failure`] has them.
+
+mod doctor;
+mod enroll;
+mod failure;
+mod logging;
+mod run;
+mod scan;
+mod status;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use self::doctor::DoctorArgs;
+pub use self::enroll::EnrollArgs;
+pub use self::failure::Failure;
+pub use self::logging::LogArgs;
+pub use self::run::RunArgs;
+pub use self::scan::ScanArgs;
+pub use self::status::StatusArgs;
+use crate::settings::{AgentSettings, SettingsFlags};
+
+const EXAMPLES: &str = "\
+Examples:
+  inkan-agent enroll --server https://inkan.example.jp:8444 --ca-pin sha256:… --token-file token.txt
+  inkan-agent run
+  inkan-agent status --json
+  inkan-agent doctor --lang ja
+
+Exit codes:
+  0  done; for doctor: nothing that cannot wait
+  1  failed; the message says what to do
+  2  wrong usage
+  3  not enrolled, or the identity cannot be used on this PC: enrol (again)
+  4  the server cannot be reached or cannot answer: try again later
+  5  the server refused: ask the vendor
+  6  another agent is working with the data directory
+  7  doctor: something has to be done";
+
+/// Keeps this PC's certificates and trust stores in the state that they should be in.
+#[derive(Debug, Parser)]
+#[command(name = "inkan-agent", version, about, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Where things are.
+    #[command(flatten)]
+    pub settings: SettingsFlags,
+    /// How to log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check this PC: what is well, what is not, and what to do about it
+    Doctor(DoctorArgs),
+    /// Enrol this PC with a join token from your vendor
+    Enroll(EnrollArgs),
+    /// Run the agent in the foreground, as the service manager does
+    Run(RunArgs),
+    /// Read every store once, and show what is there; nothing is sent
+    Scan(ScanArgs),
+    /// Show how the agent on this PC goes
+    Status(StatusArgs),
+}
+
+/// Runs one command.
+pub fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, Failure> {
+    let Cli { command, settings, log } = cli;
+    logging::start(&log)?;
+    let settings = AgentSettings::load(&settings).map_err(Failure::settings)?;
+    match command {
+        Command::Doctor(args) => doctor::run(&args, &settings, out),
+        Command::Enroll(args) => enroll::run(args, &settings, out),
+        Command::Run(args) => run::run(args, &settings),
+        Command::Scan(args) => scan::run(args, &settings, out),
+        Command::Status(args) => status::run(args, &settings, out),
+    }
+}
+
+/// Prints to a person. A pipe that was closed is no reason to fail.
+fn print(out: &mut dyn Write, text: std::fmt::Arguments<'_>) -> Result<(), Failure> {
+    match out.write_fmt(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::failed(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn print_json<T: serde::Serialize>(out: &mut dyn Write, value: &T) -> Result<(), Failure> {
+    let json = serde_json::to_string_pretty(value).map_err(Failure::failed)?;
+    print(out, format_args!("{json}\n"))
+}
+
+/// The runtime of commands that use the network.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(Failure::failed)
+}
+
+#[cfg(test)]
+mod tests;
