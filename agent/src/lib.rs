@@ -38,3 +38,6 @@ pub mod spool;
 pub mod status;
 pub mod sync;
 pub mod tls;
+
+#[cfg(test)]
+mod testing;

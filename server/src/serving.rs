@@ -1,13 +1,15 @@
 //! A running server: three listeners, the background tasks, and an orderly end.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use inkan_core::ports::Entropy;
 use inkan_core::{Core, tasks};
 use inkan_issuance::identity_ca::CaPin;
 use rustls::server::ResolvesServerCert;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use time::Duration as Days;
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
@@ -15,7 +17,7 @@ use tracing::{error, info};
 
 use crate::assemble::{Backstage, StartError, World};
 use crate::config::{Config, PublicUrl, WebConfig, WebTls};
-use crate::deployment::{ListenerCertificate, files};
+use crate::deployment::{FileError, ListenerCertificate, files};
 use crate::grpc::{Grpc, HostRate, NetworkRate, Parts};
 use crate::listener::{Admission, ListenError, Listener, Stop};
 use crate::web::{Health, Site, Web};
@@ -30,7 +32,7 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
 
 /// Where a running server is reached; written to [`ADDRESSES_FILE`] for scripts.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Addresses {
     /// Browsers and programs.
     pub web: String,
@@ -40,6 +42,24 @@ pub struct Addresses {
     pub enrolment: String,
     /// By what agents know the deployment.
     pub ca_pin: String,
+}
+
+impl Addresses {
+    /// What the server that uses this data directory has written, if one runs.
+    pub(crate) fn find(data_dir: &Path) -> Option<Self> {
+        let bytes = files::find_private(&data_dir.join(ADDRESSES_FILE)).ok()??;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    fn write(&self, data_dir: &Path, entropy: &dyn Entropy) -> Result<(), FileError> {
+        let text = serde_json::to_vec_pretty(self).unwrap_or_default();
+        files::write_private(&data_dir.join(ADDRESSES_FILE), &text, entropy)
+    }
+
+    /// Nobody listens there (any more). One that cannot be removed is written anew by the next start.
+    fn forget(data_dir: &Path) {
+        let _ = std::fs::remove_file(data_dir.join(ADDRESSES_FILE));
+    }
 }
 
 /// A running server that broke.
@@ -56,6 +76,7 @@ pub enum ServeError {
 /// A running server.
 pub struct Server {
     backstage: Backstage,
+    data_dir: PathBuf,
     addresses: Addresses,
     setup_link: Option<String>,
     stop: Stop,
@@ -79,6 +100,7 @@ impl Server {
         // Before anything counts: figures recorded without a recorder are lost.
         telemetry::recorder();
         let backstage = Backstage::open(config, world).await?;
+        Addresses::forget(&config.data_dir);
         let World { clock, entropy } = backstage.world.clone();
         let (names, deployment) = (config.public_names.clone(), Arc::clone(&backstage.deployment));
         let certificate =
@@ -105,12 +127,11 @@ impl Server {
         running.spawn(run_tasks(backstage.core.clone(), ground, stop.clone()));
 
         let setup_link = create_setup_link(&backstage.core, &addresses.web).await?;
-        let text = serde_json::to_vec_pretty(&addresses).unwrap_or_default();
-        files::write_private(&config.data_dir.join(ADDRESSES_FILE), &text, entropy.as_ref())
-            .map_err(StartError::Addresses)?;
+        addresses.write(&config.data_dir, entropy.as_ref()).map_err(StartError::Addresses)?;
         health.report(true).await;
         info!(web = addresses.web, agents = addresses.agents, enrolment = addresses.enrolment, "serving");
-        Ok(Self { backstage, addresses, setup_link, stop, running, health })
+        let data_dir = config.data_dir.clone();
+        Ok(Self { backstage, data_dir, addresses, setup_link, stop, running, health })
     }
 
     /// Where it is reached.
@@ -152,6 +173,7 @@ impl Server {
             }
         };
         result = result.and(ended);
+        Addresses::forget(&self.data_dir);
         self.backstage.close().await;
         info!("stopped");
         result
@@ -221,9 +243,10 @@ fn serve_web(
 fn find_addresses(config: &Config, pin: CaPin, bound: [SocketAddr; 3]) -> Addresses {
     let [agents, enrolment, web] = bound;
     let name = config.public_names.first().unwrap_or_else(|| "localhost".to_owned());
-    let by_name = |configured: &Option<PublicUrl>, address: SocketAddr| match configured {
-        Some(url) => url.to_string(),
-        None => PublicUrl::new("https", &name, address.port()).to_string(),
+    let by_name = |configured: &Option<PublicUrl>, address: SocketAddr| {
+        let own = Some(address.ip().to_string()).filter(|own| config.public_names.cover(own));
+        let usual = || PublicUrl::new("https", own.as_deref().unwrap_or(&name), address.port());
+        configured.clone().unwrap_or_else(usual).to_string()
     };
     let web_host = match web.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => name.clone(),

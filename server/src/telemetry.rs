@@ -132,12 +132,12 @@ pub(crate) fn show_tls_end(not_after: inkan_model::Timestamp) {
     gauge!(TLS_NOT_AFTER).set(not_after.as_unix_seconds() as f64);
 }
 
-/// Sends logs to standard error. What is logged can be chosen by `INKAN_LOG`, as in `info,inkan_server=debug`.
+/// Sends logs to standard error. What is logged can be chosen by `RUST_LOG`, as in `info,inkan_server=debug`.
 ///
 /// # Errors
 /// When the process has a subscriber already.
 pub fn init_logs(format: LogFormat) -> Result<(), TryInitError> {
-    let filter = EnvFilter::try_from_env("INKAN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let registry = tracing_subscriber::registry().with(filter);
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     match format {

@@ -1,2 +1,31 @@
-//! Being written.
-fn main() {}
+//! What the protocol costs, in bytes and in the server's time: `cargo bench -p inkan-tests`, or `tests/run bench`.
+//!
+//! Figures of a machine mean little, so what is printed are counts, ratios between things measured in the same run, and
+//! work for each second of the server's processor time on one core. Nothing is asserted here but that it works at all.
+#![expect(clippy::cast_precision_loss, clippy::print_stdout, reason = "a bench prints ratios")]
+
+mod cost;
+mod size;
+
+use anyhow::{Context as _, Result};
+use inkan_tests::deployment::TestDeployment;
+
+/// How much is measured.
+#[derive(Clone, Copy)]
+struct Scale {
+    pcs: u32,
+    seconds: u64,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    // `cargo bench` passes --bench; whoever wants to know only that it works passes --smoke.
+    let smoke = std::env::args().any(|argument| argument == "--smoke");
+    let scale = if smoke { Scale { pcs: 4, seconds: 1 } } else { Scale { pcs: 48, seconds: 15 } };
+    let mut deployment = TestDeployment::start_with(&[("enrolment.requests_per_minute_per_ip", "10000")]).await?;
+    let sizes = size::measure(&deployment).await.context("sizes")?;
+    let costs = cost::measure(&mut deployment, scale).await.context("costs")?;
+    println!("{}", size::table(&sizes));
+    println!("{}", cost::table(&costs));
+    Ok(())
+}

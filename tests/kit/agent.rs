@@ -174,17 +174,26 @@ impl TestAgent {
         Ok(found)
     }
 
-    /// The one client certificate in the directory whose key is there too: read by openssl, which nobody here wrote.
+    /// The client certificates in the directory whose keys are there too: matched by openssl, which nobody here wrote.
     ///
     /// # Errors
-    /// When there is none, or more than one.
-    pub fn usable_certificate(&self, ca: &[u8]) -> Result<Vec<u8>> {
+    /// When the directory cannot be read.
+    pub fn usable_certificates(&self, ca: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
         let mut usable = Vec::new();
         for (name, der) in self.certificates()? {
             if der != ca && self.has_key(&der)? {
                 usable.push((name, der));
             }
         }
+        Ok(usable)
+    }
+
+    /// The one client certificate in the directory whose key is there too.
+    ///
+    /// # Errors
+    /// When there is none, or more than one.
+    pub fn usable_certificate(&self, ca: &[u8]) -> Result<Vec<u8>> {
+        let mut usable = self.usable_certificates(ca)?;
         let names: Vec<_> =
             usable.iter().map(|(name, der)| format!("{name} {}", Fingerprint::of(der).short())).collect();
         ensure!(usable.len() == 1, "{} usable certificates: {names:?}; {:?}", usable.len(), self.files());

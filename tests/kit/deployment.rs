@@ -23,7 +23,7 @@ use crate::simulated::Doors;
 use crate::wait::{Look, wait_until};
 
 /// How long a server may take to be there: long enough for a machine that builds something else meanwhile.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 const VENDOR: &str = "Sample Vendor";
 const MAIL: &str = "owner@vendor.example";
 const PASSWORD: &str = "correct horse battery staple";
@@ -93,7 +93,7 @@ impl TestDeployment {
             ("enrolment.requests_per_minute_per_ip", "1000".to_owned()),
         ];
         let chosen = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        let settings = usual.into_iter().map(|(key, value)| (key.to_owned(), value)).chain(chosen).collect();
+        let settings: Vec<_> = usual.into_iter().map(|(key, value)| (key.to_owned(), value)).chain(chosen).collect();
         let programs = Programs::find()?;
         let owner = create_owner(&programs, &settings, folder.path())?;
         let (server, addresses) = serve(&programs, &settings, folder.path()).await?;
@@ -270,7 +270,7 @@ fn server_command(programs: &Programs, settings: &[(String, String)], arguments:
     command
 }
 
-fn create_owner(programs: &Programs, settings: &Vec<(String, String)>, folder: &Path) -> Result<Credentials> {
+fn create_owner(programs: &Programs, settings: &[(String, String)], folder: &Path) -> Result<Credentials> {
     let password_file = folder.join("password");
     std::fs::write(&password_file, PASSWORD).context("could not write the password")?;
     let file = password_file.display().to_string();

@@ -10,6 +10,7 @@
 //! certificates   a sample CA, and client certificates of every sort
 //! simulated      a PC that exists only on the wire
 //! wait           waiting for a condition, with a deadline
+//! writes         which tables a server writes to
 //! ```
 //!
 //! Nothing here leaves the loopback interface, and nothing here is ever part of the product.
@@ -22,3 +23,4 @@ pub mod process;
 pub mod programs;
 pub mod simulated;
 pub mod wait;
+pub mod writes;

@@ -50,6 +50,9 @@ struct Options {
     /// PCs, spread over the clinics.
     #[arg(long, default_value_t = 120)]
     pcs: u32,
+    /// Once all have reported, write how many they are to this file.
+    #[arg(long)]
+    ready_file: Option<PathBuf>,
     /// Keep in touch after the first report, as agents do, until this program is stopped.
     #[arg(long)]
     stay: bool,
@@ -64,6 +67,9 @@ async fn main() -> Result<()> {
     let began = Instant::now();
     let fleet = enroll(&options).await?;
     say(&format!("{} sample PCs at {} clinics, {:.1?}", fleet.len(), options.clinics, began.elapsed()));
+    if let Some(file) = &options.ready_file {
+        std::fs::write(file, fleet.len().to_string()).context("could not write the ready file")?;
+    }
     if options.stay { keep_in_touch(fleet).await } else { Ok(()) }
 }
 

@@ -120,7 +120,9 @@ impl Stage {
     pub(crate) async fn set() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let db: Arc<dyn Database> =
-            SqliteDatabase::open(&folder.path().join("inkan.db"), SqliteOptions::new(Arc::new(RingEntropy))).await.unwrap();
+            SqliteDatabase::open(&folder.path().join("inkan.db"), SqliteOptions::new(Arc::new(RingEntropy)))
+                .await
+                .unwrap();
         let clock = Arc::new(ManualClock::new(BEGIN));
         let ca = Arc::new(PrivateCa::create("Test private CA", [1; 16], BEGIN, Duration::days(3_650)).unwrap());
         let deployment = "fleet.test".parse().unwrap();

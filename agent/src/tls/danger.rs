@@ -106,7 +106,7 @@ mod tests {
 
     fn leaf(authority: &AgentCa, name: &str, days: i64) -> CertificateDer<'static> {
         let spki = SoftwareKey::generate().unwrap().spki();
-        let (from, to) = (NOW - 1_000, NOW - 1_000 + days * 86_400);
+        let (from, to) = (NOW - 1_000, NOW - 500 + days * 86_400);
         let moment = Timestamp::from_unix_seconds;
         let names = [name.to_owned()];
         authority.issue_server(&names, &[], &spki, [2; 16], moment(from), moment(to)).unwrap().into()

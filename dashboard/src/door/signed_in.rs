@@ -30,10 +30,15 @@ pub(crate) struct SignedIn {
     pub(crate) now: Timestamp,
     /// The session's secret.
     pub(crate) secret: String,
+    site: Site,
     here: String,
 }
 
 impl SignedIn {
+    pub(crate) fn core(&self) -> &inkan_core::Core {
+        self.site.core()
+    }
+
     /// What stands around a page.
     pub(crate) async fn frame(&self, screen: Screen, title: impl Into<String>) -> Result<Frame, Fault> {
         let figures = self.view.overview(self.now).await?;
@@ -66,7 +71,7 @@ impl FromRequestParts<Site> for SignedIn {
             spoken.tell(w);
         }
         let view = site.core().view(&operator).map_err(|error| Fault::from(error).into_response())?;
-        Ok(Self { operator, view, w, now: site.core().now(), secret, here })
+        Ok(Self { operator, view, w, now: site.core().now(), secret, site: site.clone(), here })
     }
 }
 
@@ -91,7 +96,7 @@ impl FromRequest<Site> for SignedForm {
 
     async fn from_request(mut request: Request, site: &Site) -> Result<Self, Response> {
         let by = request.extract_parts_with_state::<SignedIn, _>(site).await?;
-        let fields = Fields::from_request(request, site).await.map_err(axum::response::IntoResponse::into_response)?;
+        let fields = Fields::from_request(request, site).await.map_err(|fault: Fault| fault.into_response())?;
         if is_form_token(&by.secret, fields.text("token").unwrap_or("")) {
             Ok(Self { by, fields })
         } else {
@@ -137,7 +142,7 @@ impl FromRequestParts<Site> for SpokenTo {
 }
 
 /// Where a request comes from. Without an address all share one, so that tries are still counted.
-pub(crate) fn peer_address(parts: &Parts) -> IpAddr {
+fn peer_address(parts: &Parts) -> IpAddr {
     let found = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     found.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(address)| address.ip())
 }

@@ -73,7 +73,7 @@ fn scale(n: u64, top: u64) -> u64 {
 
 /// 1, 2 or 5 times a power of ten, so that three or four lines reach the highest bar.
 fn nice_step(most: u64) -> u64 {
-    let mut power = 1;
+    let mut power = 1_u64;
     loop {
         for step in [power, 2 * power, 5 * power] {
             if most <= step.saturating_mul(4) {

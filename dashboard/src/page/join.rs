@@ -96,7 +96,8 @@ struct Wish {
 impl Wish {
     fn read(fields: &Fields) -> Self {
         Self {
-            clinic: fields.text("clinic").unwrap_or("").chars().take(200).collect(),
+            // One that was chosen among several counts more than what was typed to find them.
+            clinic: fields.text("chosen").or(fields.text("clinic")).unwrap_or("").chars().take(200).collect(),
             uses: fields.parsed("uses").unwrap_or(1),
             hours: fields.parsed("hours").filter(|hours| HOURS.contains(hours)).unwrap_or(4),
             approve: fields.text("approve").is_some(),

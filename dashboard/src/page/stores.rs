@@ -252,7 +252,7 @@ pub(crate) fn key_word(key: KeyPresence, w: Words) -> String {
         KeyPresence::NotExpected => w.say("key.not_expected"),
         KeyPresence::Absent => w.say("key.absent"),
         KeyPresence::Present => w.say("key.present"),
-        KeyPresence::Unknown => w.say("key.unknown"),
+        KeyPresence::Unknown | KeyPresence::Unrecognized(_) => w.say("key.unknown"),
     }
 }
 

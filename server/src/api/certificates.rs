@@ -8,8 +8,8 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use data_encoding::HEXLOWER;
 use inkan_core::Core;
-use inkan_core::ports::{HolderRow, InstallationQuery, InstallationRow, PageRequest};
 use inkan_core::hosts::FleetView;
+use inkan_core::ports::{HolderRow, InstallationQuery, InstallationRow, PageRequest};
 use inkan_model::certificate::{KeyAlgorithm, SignatureHash};
 use inkan_model::{Certificate, CertificateFacts, Fingerprint, HostId, RenewalId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -344,10 +344,8 @@ async fn download_certificate(
 ) -> Answer<Response> {
     let certificate = core.view(&caller.operator)?.certificate(sha256).await?;
     let disposition = format!("attachment; filename=\"{}.cer\"", certificate.fingerprint.short());
-    let headers = [
-        (header::CONTENT_TYPE, "application/pkix-cert".to_owned()),
-        (header::CONTENT_DISPOSITION, disposition),
-    ];
+    let headers =
+        [(header::CONTENT_TYPE, "application/pkix-cert".to_owned()), (header::CONTENT_DISPOSITION, disposition)];
     Ok((headers, certificate.der).into_response())
 }
 

@@ -190,7 +190,8 @@ impl NewClinic {
 /// An [`InvalidClinic`] prints as "field: why".
 fn split_field(error: &InvalidClinic) -> (String, String) {
     let text = error.to_string();
-    text.split_once(": ").map_or_else(|| (String::new(), text.clone()), |(field, why)| (field.to_owned(), why.to_owned()))
+    text.split_once(": ")
+        .map_or_else(|| (String::new(), text.clone()), |(field, why)| (field.to_owned(), why.to_owned()))
 }
 
 /// Create or change a clinic

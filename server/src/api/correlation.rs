@@ -63,9 +63,10 @@ pub(super) async fn number_requests(State(numbering): State<Numbering>, mut requ
 /// Writes out the problem that a response carries, if it carries one.
 pub(super) fn render_problem(mut response: Response, id: &RequestId) -> Response {
     let Some(problem) = response.extensions_mut().remove::<Problem>() else { return response };
-    match problem.cause() {
-        Some(cause) => error!(request = id.as_str(), cause, "could not serve a request"),
-        None => debug!(request = id.as_str(), ?problem, "refused a request"),
+    if let Some(cause) = problem.cause() {
+        error!(request = id.as_str(), cause, "could not serve a request");
+    } else {
+        debug!(request = id.as_str(), ?problem, "refused a request");
     }
     problem.render(id.as_str())
 }

@@ -93,7 +93,9 @@ fn refused_field<E: Display>(error: &serde_path_to_error::Error<E>) -> Problem {
 
 /// Reads a text by [`FromStr`]; for `deserialize_with` on an optional parameter. An empty one counts as absent, as
 /// forms send it.
-pub(super) fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(super) fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(D::Error::custom) }
 }

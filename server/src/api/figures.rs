@@ -26,10 +26,7 @@ const JAPAN_AHEAD_SECONDS: i64 = 9 * 3_600;
 const EPOCH_JULIAN_DAY: i32 = 2_440_588;
 
 pub(super) fn routes() -> OpenApiRouter<Core> {
-    OpenApiRouter::new()
-        .routes(routes!(show_overview))
-        .routes(routes!(show_expiry))
-        .routes(routes!(list_prefectures))
+    OpenApiRouter::new().routes(routes!(show_overview)).routes(routes!(show_expiry)).routes(routes!(list_prefectures))
 }
 
 /// The figures of the overview.
@@ -154,7 +151,8 @@ impl std::str::FromStr for Day {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let date = Date::parse(text, format_description!("[year]-[month]-[day]"));
-        date.map(|date| Self(date.to_julian_day() - EPOCH_JULIAN_DAY)).map_err(|_| "a day such as 2026-11-20 is expected")
+        date.map(|date| Self(date.to_julian_day() - EPOCH_JULIAN_DAY))
+            .map_err(|_| "a day such as 2026-11-20 is expected")
     }
 }
 

@@ -1,6 +1,7 @@
 //! Join tokens: made, listed, withdrawn. The secret is in the answer that makes one, and nowhere else.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -123,7 +124,9 @@ pub(super) struct NewJoinToken {
 impl NewJoinToken {
     fn clinic(&self) -> Answer<ClinicName> {
         let named = match (&self.clinic_code, &self.clinic_id) {
-            (Some(code), None) => code.parse().map(ClinicName::Code).map_err(|error| ("clinic_code", error.to_string())),
+            (Some(code), None) => {
+                code.parse().map(ClinicName::Code).map_err(|error| ("clinic_code", error.to_string()))
+            }
             (None, Some(id)) => id.parse().map(ClinicName::Id).map_err(|error| ("clinic_id", error.to_string())),
             (Some(_), Some(_)) => Err(("clinic_id", "give either clinic_code or clinic_id".to_owned())),
             (None, None) => Err(("clinic_code", "say for which clinic: clinic_code or clinic_id".to_owned())),
@@ -155,8 +158,8 @@ async fn list_join_tokens(
     let tokens = core.list_join_tokens(&caller.operator, &page).await?;
     let mut names: HashMap<ClinicId, String> = HashMap::new();
     for token in &tokens.items {
-        if !names.contains_key(&token.clinic) {
-            names.insert(token.clinic, view.clinic(token.clinic).await?.profile.name);
+        if let Entry::Vacant(unknown) = names.entry(token.clinic) {
+            unknown.insert(view.clinic(token.clinic).await?.profile.name);
         }
     }
     let now = core.now();
@@ -180,11 +183,9 @@ async fn create_join_token(
 ) -> Answer<Response> {
     let clinic = find_clinic(&core.view(&caller.operator)?, new.clinic()?).await?;
     let lifetime = new.lifetime_minutes.map_or(DEFAULT_LIFETIME, |minutes| Duration::minutes(minutes.into()));
-    let order =
-        JoinTokenOrder { clinic: clinic.id, uses: new.uses.unwrap_or(1), lifetime, approve: new.approve };
+    let order = JoinTokenOrder { clinic: clinic.id, uses: new.uses.unwrap_or(1), lifetime, approve: new.approve };
     let created = core.create_join_token(&caller.operator, order).await;
-    let (token, secret) =
-        created.map_err(|error| Problem::from(error).rename_field("lifetime", "lifetime_minutes"))?;
+    let (token, secret) = created.map_err(|error| Problem::from(error).rename_field("lifetime", "lifetime_minutes"))?;
     let join_token = JoinToken::of(token, clinic.profile.name, core.now());
     let without = JoinTokenCreated { join_token, token: None };
     let stored = stored_as(&without);

@@ -33,7 +33,8 @@ fn accepted(headers: &HeaderMap) -> Option<Locale> {
     let weighed = |part: &str| {
         let mut parts = part.split(';');
         let locale = Locale::from_tag(parts.next()?.trim())?;
-        let weight = parts.find_map(|part| part.trim().strip_prefix("q=")).map_or(Some(1.0), |q| q.parse::<f32>().ok())?;
+        let weight =
+            parts.find_map(|part| part.trim().strip_prefix("q=")).map_or(Some(1.0), |q| q.parse::<f32>().ok())?;
         (weight > 0.0).then_some((locale, weight))
     };
     let mut found: Option<(Locale, f32)> = None;

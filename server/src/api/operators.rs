@@ -98,11 +98,7 @@ async fn list_operators(
     post, path = "/operators", tag = "operators", operation_id = "create_operator", request_body = NewOperator,
     responses((status = 201, description = "Created", body = OperatorCreated)),
 )]
-async fn create_operator(
-    State(core): State<Core>,
-    caller: Caller,
-    Body(new): Body<NewOperator>,
-) -> Answer<Response> {
+async fn create_operator(State(core): State<Core>, caller: Caller, Body(new): Body<NewOperator>) -> Answer<Response> {
     let NewOperator { mail, name, password, role, locale } = new;
     let seed = core.new_totp_seed();
     let person = NewPerson {

@@ -259,6 +259,9 @@ mod tests {
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
         let text = String::from_utf8(body.to_vec()).unwrap();
-        assert!(!text.contains("secret") && !text.contains("list hosts") && text.contains("\"request\":\"7\""), "{text}");
+        assert!(
+            !text.contains("secret") && !text.contains("list hosts") && text.contains("\"request\":\"7\""),
+            "{text}"
+        );
     }
 }

@@ -2,7 +2,6 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::Stream;
 use inkan_core::Core;
@@ -18,18 +17,18 @@ use super::rate::HostRate;
 use super::refusal::to_status;
 use super::upload::take_upload;
 use super::watch::{Watcher, watch};
+use crate::listener::Limits;
 
 /// The calls of agents.
 pub(super) struct AgentService {
     core: Core,
     rate: Arc<HostRate>,
-    message_timeout: Duration,
+    limits: Limits,
 }
 
 impl AgentService {
-    /// `message_timeout` is how long the next message of an Upload may take.
-    pub(super) fn new(core: Core, rate: Arc<HostRate>, message_timeout: Duration) -> Self {
-        Self { core, rate, message_timeout }
+    pub(super) fn new(core: Core, rate: Arc<HostRate>, limits: Limits) -> Self {
+        Self { core, rate, limits }
     }
 
     /// Who calls, and everything that is known about them.
@@ -61,7 +60,7 @@ impl Agent for AgentService {
         request: Request<Streaming<pb::UploadRequest>>,
     ) -> Result<Response<pb::UploadResponse>, Status> {
         self.authenticate(request.extensions()).await?;
-        let lacks = take_upload(&self.core, request.into_inner(), self.message_timeout).await?;
+        let lacks = take_upload(&self.core, request.into_inner(), self.limits.call_timeout).await?;
         Ok(Response::new(lacks.into()))
     }
 
@@ -71,7 +70,7 @@ impl Agent for AgentService {
         // Before the session is read, so that no nudge falls between.
         let nudges = self.core.nudges().subscribe(host);
         let (peer, session) = self.authenticate(request.extensions()).await?;
-        let watcher = Watcher::new(self.core.clone(), peer, nudges, closing, session.generation);
+        let watcher = Watcher::new(self.core.clone(), peer, nudges, closing, session.generation, self.limits.watch_interval);
         Ok(Response::new(Box::pin(watch(watcher))))
     }
 

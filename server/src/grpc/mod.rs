@@ -60,8 +60,8 @@ struct Identities {
 impl Grpc {
     /// The service for agents with an identity.
     pub(crate) fn for_agents(parts: Parts, authority: Arc<dyn IdentityAuthority>, rate: Arc<HostRate>) -> Self {
-        let Limits { decode_bytes, encode_bytes, call_timeout, .. } = parts.limits;
-        let service = AgentService::new(parts.core.clone(), rate, call_timeout);
+        let Limits { decode_bytes, encode_bytes, .. } = parts.limits;
+        let service = AgentService::new(parts.core.clone(), rate, parts.limits.clone());
         let server = AgentServer::new(service)
             .max_decoding_message_size(decode_bytes)
             .max_encoding_message_size(encode_bytes);

@@ -15,9 +15,6 @@ use tonic::Status;
 
 use super::refusal::to_status;
 
-/// Whether the host may still watch, and whether a nudge was missed, is looked at this often.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
-
 /// One agent that watches.
 pub(super) struct Watcher {
     core: Core,
@@ -26,6 +23,8 @@ pub(super) struct Watcher {
     closing: CancellationToken,
     /// The generation that the agent was told last.
     told: Generation,
+    /// Whether the host may still watch, and whether a nudge was missed, is looked at this often.
+    interval: Duration,
     look_at: Instant,
     began: bool,
 }
@@ -38,8 +37,10 @@ impl Watcher {
         nudges: watch::Receiver<Generation>,
         closing: CancellationToken,
         current: Generation,
+        interval: Duration,
     ) -> Self {
-        Self { core, peer, nudges, closing, told: current, look_at: Instant::now() + LOOK_EVERY, began: false }
+        let look_at = Instant::now() + interval;
+        Self { core, peer, nudges, closing, told: current, interval, look_at, began: false }
     }
 
     /// Waits for the next thing to tell; `None` when the connection is asked to go.
@@ -57,7 +58,7 @@ impl Watcher {
                     return Ok(Some(generation));
                 }
                 () = sleep_until(self.look_at) => {
-                    self.look_at = Instant::now() + LOOK_EVERY;
+                    self.look_at = Instant::now() + self.interval;
                     let generation = self.look().await?;
                     if generation != self.told {
                         self.told = generation;

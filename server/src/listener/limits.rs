@@ -51,6 +51,8 @@ pub struct Limits {
     pub call_timeout: Duration,
     /// One Upload: it may be long, but each message must come within `call_timeout`.
     pub upload_timeout: Duration,
+    /// How often a Watch looks whether its host may still speak.
+    pub watch_interval: Duration,
 }
 
 impl Limits {
@@ -78,6 +80,7 @@ impl Limits {
             local_error_resets: 32,
             call_timeout: Duration::from_secs(10),
             upload_timeout: Duration::from_secs(120),
+            watch_interval: Duration::from_secs(60),
         }
     }
 
@@ -105,6 +108,7 @@ impl Limits {
             local_error_resets: 8,
             call_timeout: Duration::from_secs(5),
             upload_timeout: Duration::from_secs(5),
+            watch_interval: Duration::from_secs(60),
         }
     }
 
@@ -133,6 +137,7 @@ impl Limits {
             local_error_resets: 32,
             call_timeout: Duration::from_secs(30),
             upload_timeout: Duration::from_secs(30),
+            watch_interval: Duration::from_secs(60),
         }
     }
 }

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
-pub(crate) use self::admission::{Admission, Counted, Counter, Full, Network, Seat};
+pub(crate) use self::admission::{Admission, Counter, Network, Seat};
 pub(crate) use self::connection::{Closed, accept_opening, accept_preface, accept_tls, age_of, drive, http2_builder};
 pub use self::limits::Limits;
 use crate::telemetry;

@@ -18,7 +18,7 @@ use inkan_core::Core;
 use inkan_dashboard::Options;
 use tower_http::catch_panic::CatchPanicLayer;
 
-pub(crate) use self::health::Health;
+pub(crate) use self::health::{EARLIEST_NOW, Health};
 pub(crate) use self::serving::Web;
 use crate::api;
 

@@ -12,15 +12,16 @@ use std::net::{IpAddr, SocketAddr};
 use anyhow::{Context as _, Result, bail};
 use inkan_issuance::identity_ca::CaPin;
 use inkan_issuance::key::SoftwareKey;
+use inkan_issuance::proof::recovery_message;
 use inkan_issuance::request::build_request;
 use inkan_model::directive::Generation;
 use inkan_model::host::HostFacts;
 use inkan_model::join_token::JoinTokenSecret;
 use inkan_model::sync::{SpoolEntry, SyncAnswer, SyncReport, state_digest};
 use inkan_model::{Fingerprint, HostId, StateDigest};
-use inkan_wire::pb::agent_client::AgentClient;
 use inkan_wire::pb::enrolment_client::EnrolmentClient;
-use inkan_wire::{Enroll, Enrolled, RenewIdentity};
+use inkan_wire::pb::{self, agent_client::AgentClient};
+use inkan_wire::{BeginRecovery, Enroll, Enrolled, Recover, RecoveryNonce, RenewIdentity};
 use tonic::transport::Channel;
 
 pub use self::connection::{Bytes, Traffic, source};
@@ -71,7 +72,7 @@ impl Candidate {
             facts: self.facts.clone(),
             machine_binding: self.machine_binding,
         };
-        let answer = EnrolmentClient::new(connection).enroll(inkan_wire::pb::EnrollRequest::from(enroll)).await?;
+        let answer = EnrolmentClient::new(connection).enroll(pb::EnrollRequest::from(enroll)).await?;
         Enrolled::try_from(answer.into_inner()).context("the answer is not one")
     }
 
@@ -187,7 +188,7 @@ impl SimulatedPc {
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn send(&mut self, message: inkan_wire::pb::SyncRequest) -> Result<SyncAnswer> {
+    pub async fn send(&mut self, message: pb::SyncRequest) -> Result<SyncAnswer> {
         let answer = self.client().await?.sync(message).await?;
         SyncAnswer::try_from(answer.into_inner()).context("the answer is not one")
     }
@@ -221,12 +222,30 @@ impl SimulatedPc {
     pub async fn renew_identity(&mut self) -> Result<()> {
         let subject = crate::certificates::subject(["simulated", "simulated"], "simulated")?;
         let csr = build_request(&subject, &self.identity.key).context("could not make a request")?;
-        let answer =
-            self.client().await?.renew_identity(inkan_wire::pb::RenewIdentityRequest::from(RenewIdentity { csr }));
+        let answer = self.client().await?.renew_identity(pb::RenewIdentityRequest::from(RenewIdentity { csr }));
         let inkan_wire::IdentityChain(chain) =
             answer.await?.into_inner().try_into().context("the answer is not one")?;
         self.identity.chain = chain;
         self.client = None;
+        Ok(())
+    }
+
+    /// Comes back by its key after its identity has expired.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn recover(&mut self, doors: &Doors) -> Result<()> {
+        let certificate = self.identity().to_vec();
+        let connection = connection::to_enrolment(doors.enrolment, doors.ca_pin, self.identity.source).await?;
+        let mut client = EnrolmentClient::new(connection);
+        let begin = BeginRecovery { certificate: certificate.clone() };
+        let RecoveryNonce(nonce) =
+            client.begin_recovery(pb::BeginRecoveryRequest::from(begin)).await?.into_inner().try_into()?;
+        let signature = self.identity.key.sign_message(&recovery_message(&nonce));
+        let signature = signature.ok().context("the key does not sign")?;
+        let recover = Recover { certificate, nonce, signature };
+        let answer = client.recover(pb::RecoverRequest::from(recover)).await?.into_inner();
+        self.restore_identity(Enrolled::try_from(answer).context("the answer is not one")?.chain);
         Ok(())
     }
 

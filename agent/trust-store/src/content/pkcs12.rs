@@ -1,7 +1,7 @@
 //! PKCS#12 files: their certificates, and whether a key lies beside them.
 //!
-//! The library behind this decodes a file whole. Its keys are counted and let go at once; they reach no other type of
-//! this program.
+//! The library behind this decodes a file whole and gives no way to wipe what it decoded. Its keys are counted and let
+//! go at once; they reach no other type of this program.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -50,6 +50,7 @@ pub(crate) enum Change {
     RemoveFile,
     RemoveFolder,
     Rename,
+    #[cfg_attr(not(unix), expect(dead_code, reason = "rights are inherited there"))]
     SetAccess,
     SyncFile,
     SyncFolder,

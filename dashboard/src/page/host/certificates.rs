@@ -64,7 +64,7 @@ fn line(observed: &Observed, row: &InstallationRow, w: Words, now: Timestamp) ->
         key_state: match key {
             KeyPresence::Present => State::Well,
             KeyPresence::Absent => State::Now,
-            KeyPresence::NotExpected | KeyPresence::Unknown => State::Unknown,
+            KeyPresence::NotExpected | KeyPresence::Unknown | KeyPresence::Unrecognized(_) => State::Unknown,
         },
         state,
         word,

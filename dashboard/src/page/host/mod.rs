@@ -33,7 +33,7 @@ use crate::fault::Fault;
 use crate::frame::{Frame, Screen};
 use crate::link::{Fields, Link};
 use crate::state::State;
-use crate::words::{Words, number};
+use crate::words::Words;
 
 /// Installations of one PC that its page shows; no PC comes near.
 const MOST_CERTIFICATES: u16 = 200;
@@ -65,6 +65,7 @@ pub(crate) struct HostView {
     /// What an operator has to decide, in one sentence, with the word on the button.
     decision: Option<(String, String)>,
     reported: bool,
+    findings_count: String,
     findings: Vec<FindingLine>,
     certificates: Vec<CertificateLine>,
     renewals: Vec<Progress>,
@@ -135,6 +136,7 @@ impl Observed {
             contact_word,
             decision: decision(host.state, w),
             reported: host.reported_at.is_some(),
+            findings_count: w.count("host.findings_count", host.findings.len() as u64),
             findings: host.findings.iter().map(|finding| finding_line(finding, w, now)).collect(),
             certificates: certificates::lines(self, w, now),
             renewals: self.renewals.iter().filter(is_fresh).map(|row| Progress::of(row, w, now)).collect(),
@@ -212,7 +214,3 @@ fn finding_line(finding: &inkan_model::finding::Diagnosis, w: Words, now: Timest
     FindingLine { state: state_of(finding), before, strong, after, remedy: w.of(&finding.remedy()) }
 }
 
-/// `2`, for headings.
-pub(crate) fn size(n: usize) -> String {
-    number(u64::try_from(n).unwrap_or(u64::MAX))
-}

@@ -1,7 +1,7 @@
 //! Cursors: where a list goes on, as a text that only this database reads.
 //!
-//! Lists page by key, not by count: the cursor holds the sort key of the last row, so a page costs the same however deep
-//! it is, and rows that come or go meanwhile neither repeat nor vanish.
+//! Lists page by key, not by count: the cursor holds the sort key of the last row, so a page costs the same however
+//! deep it is, and rows that come or go meanwhile neither repeat nor vanish.
 
 use data_encoding::BASE64URL_NOPAD;
 use inkan_core::ports::{Cursor, DbError, DbResult, Page, PageRequest};

@@ -7,6 +7,7 @@
 mod cursor;
 mod enrolments;
 mod events;
+mod examine;
 mod fault;
 mod fleet;
 mod inventory;
@@ -31,6 +32,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, Sqlite, SqliteConnection, Transaction};
 
+pub use self::examine::{Examination, examine};
 pub use self::migrate::{migrate, newest_schema_version};
 use self::writer::{WriteConnection, Writer};
 

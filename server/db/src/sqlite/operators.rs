@@ -67,9 +67,9 @@ impl Operators for SqliteDatabase {
     #[instrument(name = "db.vendor.create", level = "debug", skip_all)]
     async fn create_vendor(&self, vendor: &Vendor, now: Timestamp) -> DbResult<()> {
         let vendor = vendor.clone();
-        let operation = self.writer.run("create a vendor", move |db| {
-            Box::pin(async move { insert_vendor(db, &vendor, now).await })
-        });
+        let operation = self
+            .writer
+            .run("create a vendor", move |db| Box::pin(async move { insert_vendor(db, &vendor, now).await }));
         operation.await
     }
 
@@ -97,9 +97,9 @@ impl Operators for SqliteDatabase {
     #[instrument(name = "db.operator.create", level = "debug", skip_all)]
     async fn create_operator(&self, operator: &NewOperator, now: Timestamp) -> DbResult<()> {
         let operator = operator.clone();
-        let operation = self.writer.run("create an operator", move |db| {
-            Box::pin(async move { insert_operator(db, &operator, now).await })
-        });
+        let operation = self
+            .writer
+            .run("create an operator", move |db| Box::pin(async move { insert_operator(db, &operator, now).await }));
         operation.await
     }
 
@@ -128,9 +128,9 @@ impl Operators for SqliteDatabase {
 
     #[instrument(name = "db.operator.use_totp_step", level = "debug", skip_all)]
     async fn use_totp_step(&self, operator: OperatorId, step: u64) -> DbResult<bool> {
-        let operation = self.writer.run("use a one-time password", move |db| {
-            Box::pin(async move { use_totp_step(db, operator, step).await })
-        });
+        let operation = self
+            .writer
+            .run("use a one-time password", move |db| Box::pin(async move { use_totp_step(db, operator, step).await }));
         operation.await
     }
 
@@ -145,9 +145,8 @@ impl Operators for SqliteDatabase {
     #[instrument(name = "db.session.create", level = "debug", skip_all)]
     async fn create_session(&self, session: &Session) -> DbResult<()> {
         let session = session.clone();
-        let operation = self.writer.run("begin a session", move |db| {
-            Box::pin(async move { insert_session(db, &session).await })
-        });
+        let operation =
+            self.writer.run("begin a session", move |db| Box::pin(async move { insert_session(db, &session).await }));
         operation.await
     }
 
@@ -298,11 +297,8 @@ async fn complete_setup(
     owner: &NewOperator,
     now: Timestamp,
 ) -> Result<bool, Fault> {
-    let waiting: i64 = sqlx::query_scalar(FIND_LINK)
-        .bind(link.as_slice())
-        .bind(now.as_unix_millis())
-        .fetch_one(&mut **db)
-        .await?;
+    let waiting: i64 =
+        sqlx::query_scalar(FIND_LINK).bind(link.as_slice()).bind(now.as_unix_millis()).fetch_one(&mut **db).await?;
     if waiting == 0 {
         return Ok(false);
     }
@@ -387,11 +383,8 @@ struct IdempotencyRow {
 async fn begin_idempotent(db: &mut WriteConnection, request: &IdempotentRequest) -> Result<IdempotentState, Fault> {
     let IdempotentRequest { operator, key, request_sha256, now } = request;
     let sql = "SELECT request_sha256, begun_at, status, body FROM idempotency WHERE operator = $1 AND request_key = $2";
-    let known: Option<IdempotencyRow> = sqlx::query_as(sql)
-        .bind(operator.as_bytes().as_slice())
-        .bind(key.as_str())
-        .fetch_optional(&mut **db)
-        .await?;
+    let known: Option<IdempotencyRow> =
+        sqlx::query_as(sql).bind(operator.as_bytes().as_slice()).bind(key.as_str()).fetch_optional(&mut **db).await?;
     if let Some(row) = known {
         let origin = Origin::new("idempotency", operator);
         if row.request_sha256 != request_sha256 {

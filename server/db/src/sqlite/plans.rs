@@ -1,11 +1,10 @@
-//! The plans of the hot queries, asked of the SQLite that is linked in: no scan of a table that grows with the fleet, no
-//! temporary sort. Asked on an empty file and on a filled one with statistics, because an operator may run `ANALYZE`.
+//! The plans of the hot queries, asked of the SQLite that is linked in: no scan of a table that grows with the fleet,
+//! no temporary sort. Asked on an empty file and on a filled one with statistics, because an operator may run
+//! `ANALYZE`.
 
 use std::path::Path;
 
-use inkan_core::ports::{
-    ClinicQuery, FindingQuery, HostQuery, InstallationQuery, RenewalQuery,
-};
+use inkan_core::ports::{ClinicQuery, FindingQuery, HostQuery, InstallationQuery, RenewalQuery};
 use inkan_model::clinic::ClinicKind;
 use inkan_model::finding::{Rule, Urgency};
 use inkan_model::host::HostState;
@@ -99,7 +98,10 @@ fn other_lists() -> Vec<(&'static str, Statement)> {
     vec![
         ("clinics", clinics_of(ClinicQuery::default())),
         ("clinics of a kind", clinics_of(ClinicQuery { kind: Some(ClinicKind::Dental), ..ClinicQuery::default() })),
-        ("clinics of a prefecture", clinics_of(ClinicQuery { prefecture: "17".parse().ok(), ..ClinicQuery::default() })),
+        (
+            "clinics of a prefecture",
+            clinics_of(ClinicQuery { prefecture: "17".parse().ok(), ..ClinicQuery::default() }),
+        ),
         ("holders of a common certificate", few(false)),
         ("number of holders", fixed(certificates::COUNT_HOLDERS)),
         ("timeline", timeline::page_statement(vendor(), id(3), Some(id(9)), 51)),
@@ -119,7 +121,10 @@ fn other_lists() -> Vec<(&'static str, Statement)> {
 }
 
 fn hot_queries() -> Vec<(&'static str, Statement)> {
-    [host_lists(), installation_lists(), finding_lists(), renewal_lists(), other_lists()].into_iter().flatten().collect()
+    [host_lists(), installation_lists(), finding_lists(), renewal_lists(), other_lists()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 async fn assert_plans(db: &mut SqliteConnection, when: &str) {
@@ -142,7 +147,8 @@ async fn open(path: &Path) -> SqliteConnection {
 
 /// Some thousand rows of everything, made by SQL alone: plans look at shapes, not at meanings.
 const FILL: &[&str] = &[
-    "CREATE TEMP TABLE n AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000) SELECT i FROM n",
+    "CREATE TEMP TABLE n AS
+     WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000) SELECT i FROM n",
     "INSERT INTO vendor SELECT randomblob(16), 'v' || i, 0 FROM n WHERE i <= 3",
     "INSERT INTO clinic (id, vendor, code, name, kind, prefecture, search_text)
      SELECT randomblob(16), (SELECT id FROM vendor LIMIT 1), printf('%010d', i), 'c' || i, 'medical', i % 47 + 1, 'c' || i
@@ -154,17 +160,20 @@ const FILL: &[&str] = &[
             randomblob(32), x'', x'', 0, 0, 3, i * 1000, CASE WHEN i % 20 = 0 THEN i % 3 ELSE 3 END
      FROM n JOIN clinic c ON c.rowid = i % 400 + 1",
     "INSERT INTO presence SELECT id, vendor, 1, next_review, 0 FROM host",
-    "INSERT INTO certificate (sha256, subject_digest, issuer_digest, not_after, common_name, is_end_entity, search_text, der)
+    "INSERT INTO certificate (sha256, subject_digest, issuer_digest, not_after, common_name, is_end_entity,
+                              search_text, der)
      SELECT randomblob(32), randomblob(32), x'00', i * 86400000, 'n' || i, i % 10 <> 0, 'n' || i, x'' FROM n",
     "INSERT INTO cert_set (digest, certificates, unreadable) SELECT randomblob(32), 20, 0 FROM n WHERE i <= 200",
     "INSERT INTO set_entry (set_id, place, certificate, key_presence)
      SELECT s.id, i, (s.id * 7 + i) % 4000 + 1, 0 FROM cert_set s, n WHERE i <= 20",
     "INSERT INTO host_location (host, vendor, kind, scope, path, location, set_id, errors, since)
      SELECT id, vendor, 'nss', 'machine', '/x', 'l', rowid % 200 + 1, '[]', 0 FROM host",
-    "INSERT INTO installation (vendor, clinic, host, in_service, location, certificate, key_presence, not_after, first_seen)
+    "INSERT INTO installation (vendor, clinic, host, in_service, location, certificate, key_presence, not_after,
+                               first_seen)
      SELECT h.vendor, h.clinic, h.id, 1, l.id, h.rowid, 2, h.rowid * 86400000, 0
      FROM host h JOIN host_location l ON l.host = h.id",
-    "INSERT INTO finding (id, vendor, clinic, clinic_code, host, in_service, rule, subject, urgency, detail, opened_at, closed_at)
+    "INSERT INTO finding (id, vendor, clinic, clinic_code, host, in_service, rule, subject, urgency, detail, opened_at,
+                          closed_at)
      SELECT randomblob(16), vendor, clinic, '1', id, 1, 'host_silent', name, rowid % 3, '{}', 0,
             CASE WHEN rowid % 5 = 0 THEN NULL ELSE 1 END
      FROM host",

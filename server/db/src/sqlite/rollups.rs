@@ -195,7 +195,8 @@ pub(crate) async fn count_total(db: &mut SqliteConnection, what: &'static str, b
     Ok(())
 }
 
-/// A host goes out of service or comes back: its installations, findings and signs of life stop to count, or count again.
+/// A host goes out of service or comes back: its installations, findings and signs of life stop to count, or count
+/// again.
 pub(crate) async fn move_in_or_out_of_service(
     db: &mut SqliteConnection,
     vendor: VendorId,

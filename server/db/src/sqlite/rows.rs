@@ -145,9 +145,9 @@ impl<'r> Origin<'r> {
     pub(crate) fn chain(&self, mut bytes: &[u8]) -> DbResult<Vec<Vec<u8>>> {
         let mut chain = Vec::new();
         while !bytes.is_empty() {
-            let split = bytes.split_first_chunk::<4>().and_then(|(length, rest)| {
-                rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
-            });
+            let split = bytes
+                .split_first_chunk::<4>()
+                .and_then(|(length, rest)| rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?));
             let (one, rest) = split.ok_or_else(|| self.inconsistent("chain"))?;
             chain.push(one.to_vec());
             bytes = rest;
@@ -217,8 +217,9 @@ pub(crate) const fn moment(millis: i64) -> Timestamp {
     Timestamp::from_unix_millis(millis)
 }
 
-/// The columns of a clinic, under the names that they have in its table.
+/// The columns of a clinic, named so that they can stand beside those of another table.
 #[derive(sqlx::FromRow)]
+#[expect(clippy::struct_field_names, reason = "columns of a join need names of their own")]
 pub(crate) struct ClinicColumns {
     pub(crate) clinic_id: Vec<u8>,
     pub(crate) clinic_vendor: Vec<u8>,

@@ -45,9 +45,9 @@ impl Upkeep for SqliteDatabase {
 
     #[instrument(name = "db.database.prune", level = "debug", skip_all)]
     async fn prune(&self, now: Timestamp, limit: u32) -> DbResult<u64> {
-        let operation = self.writer.run("prune the database", move |db| {
-            Box::pin(async move { prune(db, now, u64::from(limit)).await })
-        });
+        let operation = self
+            .writer
+            .run("prune the database", move |db| Box::pin(async move { prune(db, now, u64::from(limit)).await }));
         operation.await
     }
 

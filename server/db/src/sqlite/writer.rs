@@ -37,20 +37,23 @@ const BATCH_TIME: Duration = Duration::from_millis(20);
 pub(crate) struct WriteConnection {
     connection: SqliteConnection,
     entropy: Arc<dyn Entropy>,
-    made: u16,
+    /// The moment of the last identifier, and how many were made for it.
+    made: (Timestamp, u16),
 }
 
 impl WriteConnection {
     pub(crate) fn new(connection: SqliteConnection, entropy: Arc<dyn Entropy>) -> Self {
-        Self { connection, entropy, made: 0 }
+        Self { connection, entropy, made: (Timestamp::default(), 0) }
     }
 
-    /// A new identifier. Those of one operation and one moment sort in the order in which they were made.
+    /// A new identifier. Those of one moment sort in the order in which they were made, as timelines need it.
     pub(crate) fn new_id<K: Kind>(&mut self, now: Timestamp) -> Id<K> {
+        let (last, made) = self.made;
+        let count = if last == now { made.saturating_add(1).min(0x0fff) } else { 0 };
+        self.made = (now, count);
         let mut chance: [u8; 10] = self.entropy.bytes();
         // The first twelve bits after the moment are a count (RFC 9562 §6.2, method 1).
-        [chance[0], chance[1]] = self.made.min(0x0fff).to_be_bytes();
-        self.made = self.made.saturating_add(1);
+        [chance[0], chance[1]] = count.to_be_bytes();
         Id::new(now, chance)
     }
 }
@@ -155,7 +158,6 @@ where
     fn run(self: Box<Self>, db: &mut WriteConnection) -> BoxFuture<'_, Box<dyn Answer>> {
         let Self { step, span, operation, reply } = *self;
         let work = async move {
-            db.made = 0;
             // A panic in one operation must not take the writer, and with it the whole server, down.
             let caught = AssertUnwindSafe(async { operation(db).await }).catch_unwind().await;
             let result = match caught {
@@ -180,7 +182,8 @@ impl<T: Send> Answer for Done<T> {
 
     fn deliver(self: Box<Self>, committed: Result<(), &Arc<sqlx::Error>>) {
         let Self { step, result, reply } = *self;
-        let uncommitted = |cause: &Arc<sqlx::Error>| DbError::Query { step, cause: Box::new(Uncommitted(Arc::clone(cause))) };
+        let uncommitted =
+            |cause: &Arc<sqlx::Error>| DbError::Query { step, cause: Box::new(Uncommitted(Arc::clone(cause))) };
         let answer = committed.map_err(uncommitted).and(result);
         // Whoever asked may have gone; what was done stays done.
         let _ = reply.send(answer);
@@ -245,7 +248,9 @@ async fn run_batch(db: &mut WriteConnection, first: Box<dyn Job>, jobs: &mut mps
     match sqlx::query("COMMIT").execute(&mut **db).await {
         Ok(_) => {
             debug!(operations = answers.len(), "committed");
-            answers.into_iter().for_each(|answer| answer.deliver(Ok(())));
+            for answer in answers {
+                answer.deliver(Ok(()));
+            }
         }
         Err(cause) => give_up(db, answers, cause).await,
     }
@@ -284,5 +289,10 @@ async fn give_up(db: &mut WriteConnection, answers: Vec<Box<dyn Answer>>, cause:
         debug!(error = &cause as &dyn std::error::Error, "nothing was left to roll back");
     }
     let cause = Arc::new(cause);
-    answers.into_iter().for_each(|answer| answer.deliver(Err(&cause)));
+    for answer in answers {
+        answer.deliver(Err(&cause));
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,7 +45,8 @@ async fn an_operators_seed_is_not_stored_either() {
 async fn a_key_that_was_used_for_something_else_is_refused() {
     let stage = Stage::set().await;
     stage.ours.post_with_key("key-1", "/join-tokens", &json!({ "clinic_code": CLINIC_CODE })).await;
-    let other = stage.ours.post_with_key("key-1", "/join-tokens", &json!({ "clinic_code": CLINIC_CODE, "uses": 3 })).await;
+    let other =
+        stage.ours.post_with_key("key-1", "/join-tokens", &json!({ "clinic_code": CLINIC_CODE, "uses": 3 })).await;
     assert_eq!(other.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(other.json()["type"], "urn:inkan:problem:idempotency-mismatch");
 }

@@ -197,9 +197,9 @@ async fn every_post_but_signing_in_takes_an_idempotency_key_and_every_operation_
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             assert!(operation["responses"]["default"].is_object(), "{method} {path}");
-            let takes_key = operation["parameters"].as_array().is_some_and(|parameters| {
-                parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key")
-            });
+            let takes_key = operation["parameters"]
+                .as_array()
+                .is_some_and(|parameters| parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key"));
             assert_eq!(takes_key, method == "post" && path != "/api/v1/sessions", "{method} {path}");
         }
     }

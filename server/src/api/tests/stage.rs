@@ -8,8 +8,8 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use inkan_core::operators::NewPerson;
 use inkan_core::ports::{
-    Authorities, AuthorityError, Database, Entropy, IdentityAuthority, IdentityOrder, NewEnrolment, NewIdentity, Sealer,
-    VerifiedIdentity,
+    Authorities, AuthorityError, Database, Entropy, IdentityAuthority, IdentityOrder, NewEnrolment, NewIdentity,
+    Sealer, VerifiedIdentity,
 };
 use inkan_core::{Core, Parts, Settings, totp};
 use inkan_db::{SqliteDatabase, SqliteOptions};

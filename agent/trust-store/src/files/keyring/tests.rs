@@ -175,6 +175,8 @@ impl Directory {
     }
 }
 
+/// More changes than any renewal makes.
+const MOST_CHANGES: usize = 500;
 const ARCHIVE_NAME: &str = super::super::survey::ARCHIVE;
 
 fn write(path: &Path, text: &str, mode: u32) {
@@ -191,7 +193,7 @@ fn block(text: &str, label: &str) -> Option<String> {
 
 /// Kills the agent after each single change to the filesystem, from the first to the last.
 fn survives_a_halt_after_every_change(layout: Layout, links: bool) {
-    for changes in 0.. {
+    for changes in 0..MOST_CHANGES {
         let directory = Directory::new(layout);
         let mut chain = None;
         let halting = directory.stores(Arc::new(HaltAfter { left: changes.into(), links }));
@@ -207,6 +209,7 @@ fn survives_a_halt_after_every_change(layout: Layout, links: bool) {
             return;
         }
     }
+    panic!("not finished after {MOST_CHANGES} changes");
 }
 
 #[test]
@@ -235,7 +238,7 @@ fn a_renewal_survives_being_killed_again_and_again() {
     for step in 1..12 {
         let directory = Directory::new(Layout::Separate);
         let mut chain = None;
-        for changes in (step..).step_by(step) {
+        for changes in (step..MOST_CHANGES).step_by(step) {
             let halting = directory.stores(Arc::new(HaltAfter { left: changes.into(), links: true }));
             let outcome = directory.renew(&halting, &mut chain);
             assert!(directory.has_usable_pair());
@@ -250,7 +253,7 @@ fn a_renewal_survives_being_killed_again_and_again() {
 #[test]
 fn discard_survives_a_halt_after_every_change_and_leaves_what_was_there() {
     for layout in [Layout::Separate, Layout::Combined] {
-        for changes in 0.. {
+        for changes in 0..MOST_CHANGES {
             let directory = Directory::new(layout);
             let before = directory.seen();
             let open = directory.open();

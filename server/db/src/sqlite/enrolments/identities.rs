@@ -52,10 +52,7 @@ impl SessionRow {
             state: origin.code("state", &self.state)?,
             spki_sha256: origin.array("spki_sha256", &self.spki_sha256)?,
             current_serial: origin.array("current_serial", &self.current_serial)?,
-            pending_serial: self
-                .pending_serial
-                .map(|serial| origin.array("pending_serial", &serial))
-                .transpose()?,
+            pending_serial: self.pending_serial.map(|serial| origin.array("pending_serial", &serial)).transpose()?,
             identity_issued_at: moment(self.current_issued_at),
             identity_not_after: moment(self.current_not_after),
             recoveries: origin.number("recoveries", self.recoveries)?,
@@ -85,7 +82,8 @@ pub(super) async fn record_pending(
     host: HostId,
     identity: &NewIdentity,
 ) -> Result<(), Fault> {
-    let sql = "UPDATE host SET pending_serial = $2, pending_issued_at = $3, pending_not_after = $4, pending_recovery = 0
+    let sql =
+        "UPDATE host SET pending_serial = $2, pending_issued_at = $3, pending_not_after = $4, pending_recovery = 0
                WHERE id = $1";
     let done = sqlx::query(sql)
         .bind(host.as_bytes().as_slice())
@@ -137,8 +135,7 @@ pub(super) async fn activate(
 pub(super) async fn record_conflict(db: &mut WriteConnection, host: HostId, at: Timestamp) -> Result<(), Fault> {
     let Some(before) = rollups::find_bucket(db, host).await? else { return Err(Fault::conflict("the host")) };
     let sql = "UPDATE host SET identity_conflict_at = $2 WHERE id = $1 AND identity_conflict_at IS NULL";
-    let done =
-        sqlx::query(sql).bind(host.as_bytes().as_slice()).bind(at.as_unix_millis()).execute(&mut **db).await?;
+    let done = sqlx::query(sql).bind(host.as_bytes().as_slice()).bind(at.as_unix_millis()).execute(&mut **db).await?;
     if done.rows_affected() == 0 {
         return Ok(());
     }

@@ -165,13 +165,15 @@ async fn insert_host(db: &mut WriteConnection, enrolment: &NewEnrolment, place: 
 }
 
 async fn insert_presence(db: &mut WriteConnection, host: HostId, place: &Place, now: i64) -> Result<(), Fault> {
-    sqlx::query("INSERT INTO presence (host, vendor, in_service, last_seen, clock_offset_ms) VALUES ($1, $2, $3, $4, 0)")
-        .bind(host.as_bytes().as_slice())
-        .bind(place.vendor.as_bytes().as_slice())
-        .bind(i64::from(is_in_service(place.state)))
-        .bind(now)
-        .execute(&mut **db)
-        .await?;
+    sqlx::query(
+        "INSERT INTO presence (host, vendor, in_service, last_seen, clock_offset_ms) VALUES ($1, $2, $3, $4, 0)",
+    )
+    .bind(host.as_bytes().as_slice())
+    .bind(place.vendor.as_bytes().as_slice())
+    .bind(i64::from(is_in_service(place.state)))
+    .bind(now)
+    .execute(&mut **db)
+    .await?;
     Ok(())
 }
 

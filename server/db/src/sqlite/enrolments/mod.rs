@@ -20,9 +20,9 @@ impl Enrolments for SqliteDatabase {
     #[instrument(name = "db.join_token.create", level = "debug", skip_all)]
     async fn create_join_token(&self, token: &JoinToken, hash: [u8; 32]) -> DbResult<()> {
         let token = token.clone();
-        let operation = self.writer.run("store a join token", move |db| {
-            Box::pin(async move { tokens::create(db, &token, hash).await })
-        });
+        let operation = self
+            .writer
+            .run("store a join token", move |db| Box::pin(async move { tokens::create(db, &token, hash).await }));
         operation.await
     }
 
@@ -51,9 +51,9 @@ impl Enrolments for SqliteDatabase {
     #[instrument(name = "db.host.enrol", level = "debug", skip_all)]
     async fn record_enrolment(&self, enrolment: &NewEnrolment) -> DbResult<EnrolmentRecord> {
         let enrolment = enrolment.clone();
-        let operation = self.writer.run("record an enrolment", move |db| {
-            Box::pin(async move { joining::record(db, &enrolment).await })
-        });
+        let operation = self
+            .writer
+            .run("record an enrolment", move |db| Box::pin(async move { joining::record(db, &enrolment).await }));
         operation.await
     }
 

@@ -51,7 +51,8 @@ impl TokenRow {
 
 pub(super) async fn create(db: &mut WriteConnection, token: &JoinToken, hash: [u8; 32]) -> Result<(), Fault> {
     sqlx::query(
-        "INSERT INTO join_token (id, hash, vendor, clinic, created_by, created_at, expires_at, uses, approve, revoked_at)
+        "INSERT INTO join_token (id, hash, vendor, clinic, created_by, created_at, expires_at, uses, approve,
+                                 revoked_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(token.id.as_bytes().as_slice())

@@ -79,7 +79,8 @@ pub(super) async fn list_holders(
         .bind(FEW_HOLDERS + 1)
         .fetch_one(&mut *db)
         .await?;
-    let rows: Vec<Row> = page_statement(vendor, certificate, held <= FEW_HOLDERS, after, paging.rows()).fetch(db).await?;
+    let rows: Vec<Row> =
+        page_statement(vendor, certificate, held <= FEW_HOLDERS, after, paging.rows()).fetch(db).await?;
     let keyed: Vec<(i64, HolderRow)> =
         rows.iter().map(|row| Ok((row.location_id, row.try_into()?))).collect::<DbResult<_>>()?;
     paging.page(keyed, |(location, last)| (last.host_name.clone(), last.host, *location), |(_, row)| Ok(row))
@@ -108,7 +109,9 @@ pub(in crate::sqlite) fn page_statement(
         statement.push(" AND l.set_id IN (SELECT e.set_id FROM set_entry e WHERE e.certificate = ");
         statement.bind(certificate).push(")");
     } else {
-        statement.push("host h LEFT JOIN host_location l ON l.host = h.id WHERE h.vendor = ").bind(vendor.as_bytes().as_slice());
+        statement
+            .push("host h LEFT JOIN host_location l ON l.host = h.id WHERE h.vendor = ")
+            .bind(vendor.as_bytes().as_slice());
         statement.push(" AND EXISTS (SELECT 1 FROM set_entry e WHERE e.certificate = ");
         statement.bind(certificate).push(" AND e.set_id = l.set_id)");
     }

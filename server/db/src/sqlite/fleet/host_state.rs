@@ -25,7 +25,8 @@ pub(super) async fn set(
     }
     let (was, is) = (is_in_service(before.state), is_in_service(to));
     // An operator has looked at a conflict once they give the host another state; the next one is news again.
-    let sql = "UPDATE host SET state = $2, in_service = $3, next_review = $4, identity_conflict_at = NULL WHERE id = $1";
+    let sql =
+        "UPDATE host SET state = $2, in_service = $3, next_review = $4, identity_conflict_at = NULL WHERE id = $1";
     sqlx::query(sql)
         .bind(host.as_bytes().as_slice())
         .bind(code(to)?)

@@ -90,15 +90,18 @@ pub(in crate::sqlite) fn page_statement(
 }
 
 pub(super) async fn count(db: &mut SqliteConnection, vendor: VendorId, query: &HostQuery) -> Result<u64, Fault> {
-    let counted: i64 = match rollup_statement(vendor, query)? {
-        Some(statement) => statement.fetch::<(i64,)>(db).await?.iter().map(|(hosts,)| hosts).sum(),
-        None => {
-            let mut statement = Statement::new("SELECT count(*) FROM host h WHERE ");
-            push_conditions(&mut statement, vendor, query)?;
-            statement.fetch::<(i64,)>(db).await?.iter().map(|(hosts,)| hosts).sum()
-        }
+    let statement = match rollup_statement(vendor, query)? {
+        Some(statement) => statement,
+        None => count_statement(vendor, query)?,
     };
+    let counted: i64 = statement.fetch::<(i64,)>(db).await?.iter().map(|(hosts,)| hosts).sum();
     Ok(Origin::new("rollup_host", &vendor).number("hosts", counted)?)
+}
+
+fn count_statement(vendor: VendorId, query: &HostQuery) -> Result<Statement, Fault> {
+    let mut statement = Statement::new("SELECT count(*) FROM host h WHERE ");
+    push_conditions(&mut statement, vendor, query)?;
+    Ok(statement)
 }
 
 /// The rollup that has the answer, where the filter is one that it can answer.

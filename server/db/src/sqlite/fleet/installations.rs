@@ -60,8 +60,8 @@ impl TryFrom<Row> for InstallationRow {
     }
 }
 
-/// The sort key of an installation: end of validity, host, row. Many certificates end at the same moment (a fiscal year's),
-/// so the host stands in between: SQLite does not seek by a row's number.
+/// The sort key of an installation: end of validity, host, row. Many certificates end at the same moment (a fiscal
+/// year's), so the host stands in between: SQLite does not seek by a row's number.
 pub(in crate::sqlite) type InstallationKey = (i64, HostId, i64);
 
 pub(super) async fn list(

@@ -41,16 +41,9 @@ impl TryFrom<Row> for LocationRow {
     }
 }
 
-pub(super) async fn list(
-    db: &mut SqliteConnection,
-    vendor: VendorId,
-    host: HostId,
-) -> Result<Vec<LocationRow>, Fault> {
-    let rows: Vec<Row> = sqlx::query_as(LIST)
-        .bind(host.as_bytes().as_slice())
-        .bind(vendor.as_bytes().as_slice())
-        .fetch_all(db)
-        .await?;
+pub(super) async fn list(db: &mut SqliteConnection, vendor: VendorId, host: HostId) -> Result<Vec<LocationRow>, Fault> {
+    let rows: Vec<Row> =
+        sqlx::query_as(LIST).bind(host.as_bytes().as_slice()).bind(vendor.as_bytes().as_slice()).fetch_all(db).await?;
     Ok(rows.into_iter().map(LocationRow::try_from).collect::<DbResult<_>>()?)
 }
 

@@ -38,9 +38,9 @@ impl Fleet for SqliteDatabase {
         _now: Timestamp,
     ) -> DbResult<ClinicChanges> {
         let clinics = clinics.to_vec();
-        let operation = self.writer.run("record clinics", move |db| {
-            Box::pin(async move { clinics::record(db, vendor, &clinics).await })
-        });
+        let operation = self
+            .writer
+            .run("record clinics", move |db| Box::pin(async move { clinics::record(db, vendor, &clinics).await }));
         operation.await
     }
 
@@ -59,7 +59,12 @@ impl Fleet for SqliteDatabase {
     }
 
     #[instrument(name = "db.clinic.list", level = "debug", skip_all)]
-    async fn list_clinics(&self, vendor: VendorId, query: &ClinicQuery, page: &PageRequest) -> DbResult<Page<ClinicRow>> {
+    async fn list_clinics(
+        &self,
+        vendor: VendorId,
+        query: &ClinicQuery,
+        page: &PageRequest,
+    ) -> DbResult<Page<ClinicRow>> {
         let step = "list clinics";
         let mut db = self.reader().await.at(step)?;
         clinics::list(&mut db, vendor, query, page).await.at(step)
@@ -160,7 +165,12 @@ impl Fleet for SqliteDatabase {
     }
 
     #[instrument(name = "db.finding.list", level = "debug", skip_all)]
-    async fn list_findings(&self, vendor: VendorId, query: &FindingQuery, page: &PageRequest) -> DbResult<Page<FindingRow>> {
+    async fn list_findings(
+        &self,
+        vendor: VendorId,
+        query: &FindingQuery,
+        page: &PageRequest,
+    ) -> DbResult<Page<FindingRow>> {
         let step = "list findings";
         let mut db = self.reader().await.at(step)?;
         findings::list(&mut db, vendor, query, page).await.at(step)

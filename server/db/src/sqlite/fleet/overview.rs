@@ -34,8 +34,7 @@ pub(super) async fn find(db: &mut SqliteConnection, vendor: VendorId, now: Times
     count_hosts(db, vendor, &mut overview).await?;
     count_renewals(db, vendor, &mut overview).await?;
     let origin = Origin::new("rollup", &vendor);
-    let clinics: i64 =
-        sqlx::query_scalar(COUNT_CLINICS).bind(vendor.as_bytes().as_slice()).fetch_one(&mut *db).await?;
+    let clinics: i64 = sqlx::query_scalar(COUNT_CLINICS).bind(vendor.as_bytes().as_slice()).fetch_one(&mut *db).await?;
     overview.clinics = origin.number("clinics", clinics)?;
     let silent: i64 = sqlx::query_scalar(COUNT_SILENT)
         .bind(vendor.as_bytes().as_slice())
@@ -96,11 +95,8 @@ pub(super) async fn count_ending_before(
     moment: Option<Timestamp>,
 ) -> Result<i64, Fault> {
     let day = moment.map_or(i64::MAX, japanese_day);
-    let whole_days: i64 = sqlx::query_scalar(COUNT_DAYS_BEFORE)
-        .bind(vendor.as_bytes().as_slice())
-        .bind(day)
-        .fetch_one(&mut *db)
-        .await?;
+    let whole_days: i64 =
+        sqlx::query_scalar(COUNT_DAYS_BEFORE).bind(vendor.as_bytes().as_slice()).bind(day).fetch_one(&mut *db).await?;
     let Some(moment) = moment else { return Ok(whole_days) };
     let part_of_day: i64 = sqlx::query_scalar(COUNT_BETWEEN)
         .bind(vendor.as_bytes().as_slice())
@@ -132,10 +128,7 @@ pub(super) async fn list_expiry_days(
     Ok(rows.into_iter().map(day).collect::<DbResult<_>>()?)
 }
 
-pub(super) async fn list_prefectures(
-    db: &mut SqliteConnection,
-    vendor: VendorId,
-) -> Result<Vec<PrefectureRow>, Fault> {
+pub(super) async fn list_prefectures(db: &mut SqliteConnection, vendor: VendorId) -> Result<Vec<PrefectureRow>, Fault> {
     let sql = "SELECT prefecture, clinics, hosts_now, hosts_soon, hosts_watch FROM rollup_prefecture
                WHERE vendor = $1 AND clinics > 0 ORDER BY prefecture";
     let rows: Vec<(i64, i64, i64, i64, i64)> =

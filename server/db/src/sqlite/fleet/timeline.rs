@@ -54,7 +54,8 @@ pub(in crate::sqlite) fn page_statement(
     after: Option<EventId>,
     rows: i64,
 ) -> Statement {
-    let mut statement = Statement::new("SELECT e.id, e.host, e.vendor, e.at, e.by_operator, e.what FROM event e WHERE e.host = ");
+    let mut statement =
+        Statement::new("SELECT e.id, e.host, e.vendor, e.at, e.by_operator, e.what FROM event e WHERE e.host = ");
     statement.bind(host.as_bytes().as_slice()).push(" AND e.vendor = ").bind(vendor.as_bytes().as_slice());
     if let Some(after) = after {
         statement.push(" AND e.id < ").bind(after.as_bytes().as_slice());

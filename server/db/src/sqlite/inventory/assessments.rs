@@ -70,7 +70,7 @@ pub(super) async fn record(
                 close(db, &patient, &row).await?;
                 done.closed += 1;
             }
-            Some(diagnosis) => done.changed += u32::from(update(db, &patient, &row, diagnosis).await?),
+            Some(stays) => done.changed += u32::from(update(db, &patient, &row, stays).await?),
         }
     }
     for (subject, diagnosis) in wanted {
@@ -133,12 +133,7 @@ async fn update(
     Ok(true)
 }
 
-async fn open(
-    db: &mut WriteConnection,
-    patient: &Patient,
-    subject: &str,
-    diagnosis: &Diagnosis,
-) -> Result<(), Fault> {
+async fn open(db: &mut WriteConnection, patient: &Patient, subject: &str, diagnosis: &Diagnosis) -> Result<(), Fault> {
     let id = db.new_id::<Finding>(patient.now);
     let (rule, urgency) = (diagnosis.subject.rule().name(), urgency_code(diagnosis.urgency));
     let HostBucket { vendor, clinic, state, .. } = &patient.bucket;

@@ -43,7 +43,7 @@ async fn find_known(db: &mut SqliteConnection, sql: &'static str, wanted: &[[u8;
     let mut known = BTreeMap::new();
     for some in wanted.chunks(CHUNK) {
         let mut statement = Statement::new(sql);
-        statement.bind_list(some.iter().map(|digest| digest.as_slice()));
+        statement.bind_list(some.iter().map(<[u8; 32]>::as_slice));
         known.extend(statement.fetch_once::<(Vec<u8>, i64)>(db).await?);
     }
     Ok(known)

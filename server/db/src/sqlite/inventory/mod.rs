@@ -18,6 +18,9 @@ use super::fault::{At as _, Fault};
 use super::rows::Origin;
 use super::writer::WriteConnection;
 
+/// Signs of life of one transaction at most: some milliseconds of work.
+const PRESENCE_CHUNK: usize = 500;
+
 #[async_trait]
 impl Inventory for SqliteDatabase {
     #[instrument(name = "db.contents.find_lacking", level = "debug", skip_all)]
@@ -41,9 +44,9 @@ impl Inventory for SqliteDatabase {
         sets: &[(SetDigest, StoreSet)],
     ) -> DbResult<Vec<Fingerprint>> {
         let (certificates, sets) = (certificates.to_vec(), sets.to_vec());
-        let operation = self.writer.run("store contents", move |db| {
-            Box::pin(async move { contents::record(db, &certificates, &sets).await })
-        });
+        let operation = self
+            .writer
+            .run("store contents", move |db| Box::pin(async move { contents::record(db, &certificates, &sets).await }));
         operation.await
     }
 
@@ -63,22 +66,23 @@ impl Inventory for SqliteDatabase {
         }
         drop(db);
         let report = report.clone();
-        let operation = self.writer.run(step, move |db| {
-            Box::pin(async move { reports::record(db, host, &report, state, now).await })
-        });
+        let operation = self
+            .writer
+            .run(step, move |db| Box::pin(async move { reports::record(db, host, &report, state, now).await }));
         operation.await
     }
 
     #[instrument(name = "db.presence.record", level = "debug", skip_all)]
     async fn record_presence(&self, seen: &[Presence]) -> DbResult<()> {
-        if seen.is_empty() {
-            return Ok(());
+        // Each sign of life stands by itself, so a large batch need not keep everybody else waiting.
+        for some in seen.chunks(PRESENCE_CHUNK) {
+            let some = some.to_vec();
+            let operation = self
+                .writer
+                .run("store signs of life", move |db| Box::pin(async move { record_presence(db, &some).await }));
+            operation.await?;
         }
-        let seen = seen.to_vec();
-        let operation = self.writer.run("store signs of life", move |db| {
-            Box::pin(async move { record_presence(db, &seen).await })
-        });
-        operation.await
+        Ok(())
     }
 
     #[instrument(name = "db.observation.find", level = "debug", skip_all)]

@@ -10,16 +10,15 @@ use sqlx::SqliteConnection;
 use crate::sqlite::fault::Fault;
 use crate::sqlite::rows::{Origin, moment};
 
-pub(in crate::sqlite) const FIND_INSTALLATIONS: &str =
-    "SELECT i.key_presence, l.location, c.sha256, c.der
+pub(in crate::sqlite) const FIND_INSTALLATIONS: &str = "SELECT i.key_presence, l.location, c.sha256, c.der
      FROM installation i LEFT JOIN host_location l ON l.id = i.location
                          LEFT JOIN certificate c ON c.id = i.certificate
      WHERE i.vendor = $1 AND i.host = $2
      ORDER BY i.not_after, i.id";
 
-/// Certificates with this subject that stand anywhere on the host. Few certificates share a subject, so they come first.
-pub(in crate::sqlite) const FIND_ISSUERS: &str =
-    "SELECT c.id, c.der FROM certificate c
+/// Certificates with this subject that stand anywhere on the host. Few certificates share a subject, so they come
+/// first.
+pub(in crate::sqlite) const FIND_ISSUERS: &str = "SELECT c.id, c.der FROM certificate c
      WHERE c.subject_digest = $2
        AND EXISTS (SELECT 1 FROM host_location l, set_entry e
                    WHERE l.host = $1 AND e.certificate = c.id AND e.set_id = l.set_id)
@@ -45,8 +44,7 @@ struct InstallationRow {
 pub(super) async fn find(db: &mut SqliteConnection, host: HostId) -> Result<Option<Observation>, Fault> {
     let sql = "SELECT h.vendor, h.state, h.enrolled_at, p.last_seen, p.clock_offset_ms
                FROM host h LEFT JOIN presence p ON p.host = h.id WHERE h.id = $1";
-    let row: Option<HostRow> =
-        sqlx::query_as(sql).bind(host.as_bytes().as_slice()).fetch_optional(&mut *db).await?;
+    let row: Option<HostRow> = sqlx::query_as(sql).bind(host.as_bytes().as_slice()).fetch_optional(&mut *db).await?;
     let Some(row) = row else { return Ok(None) };
     let rows: Vec<InstallationRow> = sqlx::query_as(FIND_INSTALLATIONS)
         .bind(row.vendor.as_slice())

@@ -1,7 +1,7 @@
 //! A host's report: facts, Locations, Installations, rollups and timeline in one transaction.
 //!
-//! Work is done for what changed only. A Location whose set is the same keeps its installations untouched; equal sets of
-//! many hosts are one row, so a report usually writes a handful of rows.
+//! Work is done for what changed only. A Location whose set is the same keeps its installations untouched; equal sets
+//! of many hosts are one row, so a report usually writes a handful of rows.
 
 use std::collections::BTreeMap;
 
@@ -152,13 +152,7 @@ async fn update_location(
     let sql = "UPDATE host_location
                SET since = CASE WHEN set_id = $2 THEN since ELSE $4 END, set_id = $2, errors = $3
                WHERE id = $1";
-    sqlx::query(sql)
-        .bind(row.id)
-        .bind(set)
-        .bind(errors)
-        .bind(intake.now.as_unix_millis())
-        .execute(&mut **db)
-        .await?;
+    sqlx::query(sql).bind(row.id).bind(set).bind(errors).bind(intake.now.as_unix_millis()).execute(&mut **db).await?;
     Ok(())
 }
 
@@ -269,9 +263,9 @@ async fn find_wanted(db: &mut WriteConnection, set: i64) -> Result<BTreeMap<i64,
         if !deserves_installation(&facts, key) {
             continue;
         }
-        let better = wanted.get(&row.certificate).is_none_or(|known| {
-            matches!(key, KeyPresence::Present) && !matches!(known.key, KeyPresence::Present)
-        });
+        let better = wanted
+            .get(&row.certificate)
+            .is_none_or(|known| matches!(key, KeyPresence::Present) && !matches!(known.key, KeyPresence::Present));
         if better {
             wanted.insert(row.certificate, Wanted { key, name: row.name, not_after: facts.not_after });
         }
@@ -333,13 +327,9 @@ async fn remove_installation(
     Ok(())
 }
 
-async fn find_name(
-    db: &mut WriteConnection,
-    certificate: i64,
-) -> Result<(inkan_model::Fingerprint, String), Fault> {
+async fn find_name(db: &mut WriteConnection, certificate: i64) -> Result<(inkan_model::Fingerprint, String), Fault> {
     let sql = "SELECT sha256, common_name FROM certificate WHERE id = $1";
-    let (sha256, name): (Vec<u8>, Option<String>) =
-        sqlx::query_as(sql).bind(certificate).fetch_one(&mut **db).await?;
+    let (sha256, name): (Vec<u8>, Option<String>) = sqlx::query_as(sql).bind(certificate).fetch_one(&mut **db).await?;
     let origin = Origin::new("certificate", certificate);
     Ok((origin.fingerprint("sha256", &sha256)?, name.ok_or_else(|| origin.inconsistent("common_name"))?))
 }

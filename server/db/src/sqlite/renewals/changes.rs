@@ -139,8 +139,7 @@ async fn update_host(
     row: &HostRow,
     change: &RenewalChange,
 ) -> Result<(), Fault> {
-    let spool =
-        SpoolPosition { epoch: row.spool_epoch.cast_unsigned(), sequence: row.spool_sequence.cast_unsigned() };
+    let spool = SpoolPosition { epoch: row.spool_epoch.cast_unsigned(), sequence: row.spool_sequence.cast_unsigned() };
     let generation = Generation(row.generation.cast_unsigned());
     let applied = Generation(row.applied_generation.cast_unsigned());
     let next_generation = match change.generation {

@@ -21,8 +21,7 @@ pub(in crate::sqlite) const LIST_LIVE: &str =
      FROM renewal r WHERE r.host = $1 AND r.is_over = 0 ORDER BY r.id";
 
 /// A planned one can only be moved on where the host gets directives; it must not keep others waiting until then.
-pub(in crate::sqlite) const LIST_WORK: &str =
-    "SELECT r.host FROM renewal r
+pub(in crate::sqlite) const LIST_WORK: &str = "SELECT r.host FROM renewal r
      WHERE r.due_at <= $1
        AND (r.state <> 'planned' OR EXISTS (SELECT 1 FROM host h WHERE h.id = r.host AND h.state = 'active'))
      ORDER BY r.due_at, r.host LIMIT $2";
@@ -44,8 +43,7 @@ pub(in crate::sqlite) async fn list_live(
     db: &mut SqliteConnection,
     host: HostId,
 ) -> Result<Vec<Versioned<Renewal>>, Fault> {
-    let rows: Vec<RenewalColumns> =
-        sqlx::query_as(LIST_LIVE).bind(host.as_bytes().as_slice()).fetch_all(db).await?;
+    let rows: Vec<RenewalColumns> = sqlx::query_as(LIST_LIVE).bind(host.as_bytes().as_slice()).fetch_all(db).await?;
     Ok(rows.into_iter().map(Versioned::try_from).collect::<DbResult<_>>()?)
 }
 

@@ -20,9 +20,8 @@ impl Renewals for SqliteDatabase {
     #[instrument(name = "db.renewal.create", level = "debug", skip_all)]
     async fn create_renewal(&self, renewal: &Renewal) -> DbResult<RenewalCreation> {
         let renewal = renewal.clone();
-        let operation = self.writer.run("store a renewal", move |db| {
-            Box::pin(async move { changes::create(db, &renewal).await })
-        });
+        let operation =
+            self.writer.run("store a renewal", move |db| Box::pin(async move { changes::create(db, &renewal).await }));
         operation.await
     }
 
@@ -55,9 +54,9 @@ impl Renewals for SqliteDatabase {
     #[instrument(name = "db.renewal.record", level = "debug", skip_all)]
     async fn record_renewals(&self, host: HostId, change: &RenewalChange) -> DbResult<()> {
         let change = change.clone();
-        let operation = self.writer.run("record renewals", move |db| {
-            Box::pin(async move { changes::record(db, host, &change).await })
-        });
+        let operation = self
+            .writer
+            .run("record renewals", move |db| Box::pin(async move { changes::record(db, host, &change).await }));
         operation.await
     }
 
