@@ -100,9 +100,13 @@ impl Backstage {
     /// Says what could not be opened.
     pub async fn open(config: &Config, world: World) -> Result<Self, StartError> {
         let World { clock, entropy } = &world;
-        let deployment =
-            Deployment::open_or_create(&config.data_dir, config.trust_domain.as_ref(), clock.as_ref(), entropy.as_ref())
-                .map_err(|cause| StartError::Deployment { path: config.data_dir.clone(), cause })?;
+        let deployment = Deployment::open_or_create(
+            &config.data_dir,
+            config.trust_domain.as_ref(),
+            clock.as_ref(),
+            entropy.as_ref(),
+        )
+        .map_err(|cause| StartError::Deployment { path: config.data_dir.clone(), cause })?;
         let db = SqliteDatabase::open(&config.database, SqliteOptions::new(Arc::clone(entropy)))
             .await
             .map_err(|cause| StartError::Database { path: config.database.clone(), cause })?;

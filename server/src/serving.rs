@@ -103,8 +103,8 @@ impl Server {
         Addresses::forget(&config.data_dir);
         let World { clock, entropy } = backstage.world.clone();
         let (names, deployment) = (config.public_names.clone(), Arc::clone(&backstage.deployment));
-        let certificate =
-            ListenerCertificate::open(&deployment, names, clock, Arc::clone(&entropy)).map_err(StartError::Certificate)?;
+        let certificate = ListenerCertificate::open(&deployment, names, clock, Arc::clone(&entropy))
+            .map_err(StartError::Certificate)?;
         telemetry::show_tls_end(certificate.not_after());
         let agents = Listener::bind("agents", config.agents.listen).await.map_err(StartError::Listen)?;
         let enrolment = Listener::bind("enrolment", config.enrolment.listen).await.map_err(StartError::Listen)?;
@@ -119,7 +119,11 @@ impl Server {
         let health = Arc::new(Health::new(backstage.core.clone(), deployment));
         let stop = Stop::default();
         let mut running = JoinSet::new();
-        running.spawn(agents.run(serve_agents(config, &backstage, &ground)?, Admission::new(&config.agents.limits), stop.clone()));
+        running.spawn(agents.run(
+            serve_agents(config, &backstage, &ground)?,
+            Admission::new(&config.agents.limits),
+            stop.clone(),
+        ));
         let protocol = serve_enrolment(config, &backstage, &ground, addresses.agents.clone())?;
         running.spawn(enrolment.run(protocol, Admission::new(&config.enrolment.limits), stop.clone()));
         let protocol = serve_web(config, &backstage, &ground, &health, &addresses)?;
@@ -195,7 +199,8 @@ fn read_end(ended: Result<Result<(), ListenError>, tokio::task::JoinError>) -> R
 fn serve_agents(config: &Config, backstage: &Backstage, ground: &Ground) -> Result<Grpc, StartError> {
     let World { clock, entropy } = backstage.world.clone();
     let certificate: Arc<dyn ResolvesServerCert> = ground.certificate.clone();
-    let tls = tls::for_agents(backstage.deployment.agent_ca.certificate(), certificate, clock).map_err(StartError::Tls)?;
+    let tls =
+        tls::for_agents(backstage.deployment.agent_ca.certificate(), certificate, clock).map_err(StartError::Tls)?;
     let parts = Parts { core: backstage.core.clone(), entropy, tls, limits: config.agents.limits.clone() };
     let authority = Arc::new(backstage.deployment.identity_authority());
     Ok(Grpc::for_agents(parts, authority, Arc::clone(&ground.host_rate)))
@@ -222,7 +227,7 @@ fn serve_web(
     addresses: &Addresses,
 ) -> Result<Web, StartError> {
     let World { clock, entropy } = backstage.world.clone();
-    let WebConfig { tls, limits, .. } = &config.web;
+    let WebConfig { tls, limits, trusted_proxies, .. } = &config.web;
     let tls = match tls {
         WebTls::Off => None,
         WebTls::Deployment => Some(tls::for_web(ground.certificate.clone(), clock)),
@@ -236,7 +241,8 @@ fn serve_web(
         ca_pin: addresses.ca_pin.clone(),
     };
     let router = web::router(site).map_err(StartError::Reflection)?;
-    Ok(Web { router, entropy, tls: tls.transpose().map_err(StartError::Tls)?, limits: limits.clone() })
+    let (limits, trusted_proxies) = (limits.clone(), trusted_proxies.clone().into());
+    Ok(Web { router, entropy, tls: tls.transpose().map_err(StartError::Tls)?, limits, trusted_proxies })
 }
 
 /// Where each listener is reached, with the ports that were really bound.
@@ -292,8 +298,12 @@ async fn keep_house(ground: Ground, stop: Stop) {
         // Writes a file, and signs: rarely, but then it takes its time.
         match tokio::task::spawn_blocking(move || certificate.refresh()).await {
             Ok(Ok(())) => telemetry::show_tls_end(ground.certificate.not_after()),
-            Ok(Err(cause)) => error!(error = &cause as &dyn std::error::Error, "could not renew the listeners' certificate"),
-            Err(cause) => error!(error = &cause as &dyn std::error::Error, "could not renew the listeners' certificate"),
+            Ok(Err(cause)) => {
+                error!(error = &cause as &dyn std::error::Error, "could not renew the listeners' certificate")
+            }
+            Err(cause) => {
+                error!(error = &cause as &dyn std::error::Error, "could not renew the listeners' certificate")
+            }
         }
     }
 }

@@ -104,7 +104,11 @@ pub(crate) fn for_web(
 }
 
 /// For browsers, with a certificate from somewhere else.
-pub(crate) fn for_web_from_files(cert: &Path, key: &Path, clock: Arc<dyn Clock>) -> Result<Arc<ServerConfig>, TlsError> {
+pub(crate) fn for_web_from_files(
+    cert: &Path,
+    key: &Path,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<ServerConfig>, TlsError> {
     let at = |key, path: &Path| {
         let path = path.to_owned();
         move |cause| TlsError::File { key, path, cause }

@@ -117,7 +117,8 @@ fn every_text_of_the_pages_is_there_in_both_languages() {
     assert!(texts > 0, "no texts were found at all");
 }
 
-/// The keys of a file of texts (`key:` above `ja:` and `en:`, keys nested by indentation), each with its languages, sorted.
+/// The keys of a file of texts, each with its languages, sorted: `key:` above `ja:` and `en:`, or `key: { ja: …, en: … }` on
+/// one line, keys nested by indentation.
 fn languages_of(text: &str) -> BTreeMap<String, Vec<String>> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut above: Vec<(usize, String)> = Vec::new();
@@ -131,20 +132,25 @@ fn languages_of(text: &str) -> BTreeMap<String, Vec<String>> {
         while above.last().is_some_and(|(at, _)| *at >= indent) {
             above.pop();
         }
-        if matches!(key, "ja" | "en") && !above.is_empty() {
-            let path: Vec<_> = above.iter().map(|(_, key)| key.as_str()).collect();
-            let languages = found.entry(path.join(".")).or_default();
+        let path = |more: &[&str]| above.iter().map(|(_, key)| key.as_str()).chain(more.iter().copied()).collect::<Vec<_>>();
+        if rest.trim_start().starts_with('{') {
+            let languages = ["en", "ja"].into_iter().filter(|language| has_key(rest, language));
+            found.insert(path(&[key]).join("."), languages.map(str::to_owned).collect());
+        } else if matches!(key, "ja" | "en") && !above.is_empty() {
+            let languages = found.entry(path(&[]).join(".")).or_default();
             languages.push(key.to_owned());
             languages.sort();
         } else {
             above.push((indent, key.to_owned()));
-            if !rest.trim().is_empty() && indent > 0 {
-                let path: Vec<_> = above.iter().map(|(_, key)| key.as_str()).collect();
-                found.entry(path.join(".")).or_default();
-            }
         }
     }
     found
+}
+
+/// Whether a map on one line has this key with a text that is not empty.
+fn has_key(map: &str, key: &str) -> bool {
+    let starts = [format!("{{ {key}: \""), format!(", {key}: \"")];
+    starts.iter().any(|start| map.split_once(start.as_str()).is_some_and(|(_, rest)| !rest.starts_with('"')))
 }
 
 #[test]
@@ -153,4 +159,11 @@ fn languages_are_read_off_nested_keys() {
     let found = languages_of(text);
     assert_eq!(found["nav.hosts"], ["en", "ja"]);
     assert_eq!(found["nav.home"], ["ja"]);
+}
+
+#[test]
+fn languages_are_read_off_keys_on_one_line() {
+    let found = languages_of("key:\n  absent: { ja: \"なし\", en: \"missing\" }\n  there: { ja: \"あり\", en: \"\" }\n");
+    assert_eq!(found["key.absent"], ["en", "ja"]);
+    assert_eq!(found["key.there"], ["ja"]);
 }

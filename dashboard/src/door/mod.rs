@@ -10,7 +10,7 @@ mod headers;
 mod signed_in;
 
 pub(crate) use self::headers::{refuse_foreign_posts, set_security_headers};
-pub(crate) use self::signed_in::{Fragment, SignedForm, SignedIn, SpokenTo, form_token, is_form_token};
+pub(crate) use self::signed_in::{Fragment, Posted, SignedForm, SignedIn, SpokenTo, form_token, is_form_token};
 
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 

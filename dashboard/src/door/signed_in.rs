@@ -96,7 +96,8 @@ impl FromRequest<Site> for SignedForm {
 
     async fn from_request(mut request: Request, site: &Site) -> Result<Self, Response> {
         let by = request.extract_parts_with_state::<SignedIn, _>(site).await?;
-        let fields = Fields::from_request(request, site).await.map_err(|fault: Fault| fault.into_response())?;
+        let posted = Posted::from_request(request, site).await;
+        let Posted(fields) = posted.map_err(Fault::into_response)?;
         if is_form_token(&by.secret, fields.text("token").unwrap_or("")) {
             Ok(Self { by, fields })
         } else {
@@ -105,12 +106,15 @@ impl FromRequest<Site> for SignedForm {
     }
 }
 
-impl FromRequest<Site> for Fields {
+/// The fields of a form that was sent.
+pub(crate) struct Posted(pub(crate) Fields);
+
+impl FromRequest<Site> for Posted {
     type Rejection = Fault;
 
     async fn from_request(request: Request, site: &Site) -> Result<Self, Fault> {
         let Form(pairs) = Form::from_request(request, site).await.map_err(|_| Fault::Unreadable)?;
-        Ok(Self(pairs))
+        Ok(Self(Fields(pairs)))
     }
 }
 

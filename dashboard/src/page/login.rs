@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use super::print;
 use crate::Site;
 use crate::asset::Assets;
-use crate::door::{SignedForm, SpokenTo, cookie_name, session_cookie, session_secret};
+use crate::door::{Posted, SignedForm, SpokenTo, cookie_name, session_cookie, session_secret};
 use crate::fault::Fault;
 use crate::link::{Fields, Link, own_path};
 use crate::words::Words;
@@ -69,7 +69,7 @@ pub(crate) async fn log_in(
     Extract(site): Extract<Site>,
     SpokenTo { w, source }: SpokenTo,
     jar: CookieJar,
-    fields: Fields,
+    Posted(fields): Posted,
 ) -> Result<Response, Fault> {
     let attempt = LogIn {
         mail: fields.text("mail").unwrap_or("").to_owned(),

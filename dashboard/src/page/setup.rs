@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use super::print;
 use crate::Site;
 use crate::asset::Assets;
-use crate::door::SpokenTo;
+use crate::door::{Posted, SpokenTo};
 use crate::fault::Fault;
 use crate::figure::{Svg, draw_qr};
 use crate::link::{Fields, Link};
@@ -86,7 +86,7 @@ pub(crate) async fn complete(
     Extract(site): Extract<Site>,
     SpokenTo { w, .. }: SpokenTo,
     Path(secret): Path<String>,
-    fields: Fields,
+    Posted(fields): Posted,
 ) -> Result<Response, Fault> {
     if !site.core().is_setup_link(&secret).await? {
         return Err(Fault::NoSuchPage);

@@ -179,11 +179,9 @@ async fn look_at_database(path: &Path) -> Finding {
 async fn look_at_ports(config: &Config) -> Vec<Finding> {
     let running = Addresses::find(&config.data_dir).is_some();
     let mut findings = Vec::new();
-    for (what, address) in [
-        ("agents", config.agents.listen),
-        ("enrolment", config.enrolment.listen),
-        ("web", config.web.listen),
-    ] {
+    for (what, address) in
+        [("agents", config.agents.listen), ("enrolment", config.enrolment.listen), ("web", config.web.listen)]
+    {
         findings.push(look_at_port(what, address, running).await);
     }
     findings
@@ -209,7 +207,8 @@ mod tests {
         let data = folder.path().join("data");
         std::fs::create_dir(&data).unwrap();
         std::fs::write(data.join("secret"), "").unwrap();
-        let set_mode = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let set_mode =
+            |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
         set_mode(&data.join("secret"), 0o644);
         set_mode(&data, 0o755);
         assert_eq!(find_open_files(&data, 0), [data.clone(), data.join("secret")]);

@@ -105,7 +105,8 @@ fn run(settings: Settings, command: Command) -> Result<ExitCode> {
     overrides.extend(data_dir.map(|data_dir| ("data_dir".to_owned(), data_dir)));
     let shown = config.clone().unwrap_or_else(|| DEFAULT_FILE.into());
     let sources = Sources { file: config, environment: None, overrides };
-    let config = Config::load(&sources).with_context(|| format!("configuration ({}, environment, flags)", shown.display()))?;
+    let config =
+        Config::load(&sources).with_context(|| format!("configuration ({}, environment, flags)", shown.display()))?;
     telemetry::init_logs(config.log_format).context("could not begin to log")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("could not start")?;
     runtime.block_on(run_command(&config, command))

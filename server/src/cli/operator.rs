@@ -26,7 +26,9 @@ pub(super) enum OperatorCommand {
 ///
 /// Prints the seed for the authenticator app. It is shown this once.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  inkan-server operator create --vendor 'Hokkai Systems' --mail sato@example.jp \\\n      --name 'Sato' --role owner --password-file ./password")]
+#[command(
+    after_help = "Example:\n  inkan-server operator create --vendor 'Hokkai Systems' --mail sato@example.jp \\\n      --name 'Sato' --role owner --password-file ./password"
+)]
 pub(super) struct Create {
     /// The vendor's name
     #[arg(long, value_name = "NAME")]

@@ -39,7 +39,9 @@ pub(super) struct Certificate {
 ///
 /// The subject is that of the request, byte for byte. Who may have it is your decision.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  inkan-server private-ca issue --vendor 'Hokkai Systems' --csr pc.csr --days 30 --out pc.pem")]
+#[command(
+    after_help = "Example:\n  inkan-server private-ca issue --vendor 'Hokkai Systems' --csr pc.csr --days 30 --out pc.pem"
+)]
 pub(super) struct Issue {
     /// The vendor's name
     #[arg(long, value_name = "NAME")]

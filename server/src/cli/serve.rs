@@ -22,7 +22,8 @@ pub(super) async fn run(config: &Config) -> Result<()> {
 /// Waits for the interrupt key, and for what a service manager sends.
 fn told_to_stop() -> Result<impl Future<Output = ()>> {
     #[cfg(unix)]
-    let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate()).context("could not wait for SIGTERM")?;
+    let mut terminate =
+        signal::unix::signal(signal::unix::SignalKind::terminate()).context("could not wait for SIGTERM")?;
     Ok(async move {
         #[cfg(unix)]
         tokio::select! {

@@ -7,7 +7,7 @@ mod raw;
 mod read;
 mod values;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
@@ -86,6 +86,8 @@ pub struct WebConfig {
     pub public_url: Option<PublicUrl>,
     /// Whether it speaks TLS.
     pub tls: WebTls,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
     /// Its limits.
     pub limits: Limits,
 }

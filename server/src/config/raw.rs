@@ -132,11 +132,17 @@ pub(super) struct RawWeb {
     pub(super) listen: String,
     pub(super) public_url: Option<String>,
     pub(super) tls: RawWebTls,
+    pub(super) trusted_proxies: Vec<String>,
 }
 
 impl Default for RawWeb {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".to_owned(), public_url: None, tls: RawWebTls::Named("off".to_owned()) }
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            public_url: None,
+            tls: RawWebTls::Named("off".to_owned()),
+            trusted_proxies: Vec::new(),
+        }
     }
 }
 

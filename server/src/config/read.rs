@@ -10,14 +10,14 @@ use time::Duration;
 
 use super::raw::{RawAgents, RawConfig, RawDatabase, RawEnrolment, RawProbe, RawRenewal, RawWeb, RawWebTls};
 use super::values::is_dns_name;
-use super::{
-    AgentsConfig, Config, EnrolmentConfig, LogFormat, ProbeConfig, PublicNames, PublicUrl, WebConfig, WebTls,
-};
+use super::{AgentsConfig, Config, EnrolmentConfig, LogFormat, ProbeConfig, PublicNames, PublicUrl, WebConfig, WebTls};
 use crate::listener::Limits;
 
 /// The file that is read when no other is named; it may be absent.
 pub const DEFAULT_FILE: &str = "/etc/inkan/server.toml";
 const ENVIRONMENT_PREFIX: &str = "INKAN_SERVER";
+/// Keys whose values are lists; the environment and flags separate them by commas.
+const LISTS: [&str; 2] = ["public_names", "web.trusted_proxies"];
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +71,8 @@ impl Config {
             .separator("__")
             .try_parsing(true)
             .list_separator(",")
-            .with_list_parse_key("public_names")
+            .with_list_parse_key(LISTS[0])
+            .with_list_parse_key(LISTS[1])
             .source(environment.clone());
         let mut builder = config::Config::builder()
             .add_source(File::from(path).format(FileFormat::Toml).required(file.is_some()))
@@ -90,7 +91,7 @@ impl Config {
 
 /// As the environment does it: a list is separated by commas.
 fn override_value(key: &str, value: &str) -> config::Value {
-    if key == "public_names" {
+    if LISTS.contains(&key) {
         let names: Vec<_> = value.split(',').map(str::to_owned).collect();
         names.into()
     } else {
@@ -203,7 +204,7 @@ fn enrolment(raw: &RawEnrolment, names: &PublicNames) -> Result<EnrolmentConfig,
 }
 
 fn web(raw: &RawWeb) -> Result<WebConfig, ConfigError> {
-    let RawWeb { listen, public_url, tls } = raw;
+    let RawWeb { listen, public_url, tls, trusted_proxies } = raw;
     let tls = match tls {
         RawWebTls::Files(files) => WebTls::Files { cert: files.cert.clone(), key: files.key.clone() },
         RawWebTls::Named(name) => match name.as_str() {
@@ -218,13 +219,18 @@ fn web(raw: &RawWeb) -> Result<WebConfig, ConfigError> {
         Some(Some(_)) => return refuse("web.public_url", "an https URL, because web.tls is on,"),
         Some(None) => return refuse("web.public_url", "an http or https URL of a host and nothing more"),
     };
-    Ok(WebConfig { listen: address("web.listen", listen)?, public_url, tls, limits: Limits::web() })
+    let Ok(trusted_proxies) = trusted_proxies.iter().map(|text| text.trim().parse()).collect() else {
+        return refuse("web.trusted_proxies", "a list of addresses");
+    };
+    Ok(WebConfig { listen: address("web.listen", listen)?, public_url, tls, trusted_proxies, limits: Limits::web() })
 }
 
 fn probe(raw: &RawRenewal) -> Result<Option<ProbeConfig>, ConfigError> {
     match &raw.probe {
         RawProbe { host: None, port: None, anchor_file: None } => Ok(None),
-        RawProbe { host: None, .. } => refuse("renewal.probe.host", "a host, because other keys of the probe are there,"),
+        RawProbe { host: None, .. } => {
+            refuse("renewal.probe.host", "a host, because other keys of the probe are there,")
+        }
         RawProbe { host: Some(host), port, anchor_file } => {
             if !is_dns_name(host) && host.parse::<std::net::IpAddr>().is_err() {
                 return refuse("renewal.probe.host", "a DNS name or an address");
@@ -242,11 +248,7 @@ fn address(key: &'static str, text: &str) -> Result<SocketAddr, ConfigError> {
     }
 }
 
-fn agents_url(
-    key: &'static str,
-    text: Option<&str>,
-    names: &PublicNames,
-) -> Result<Option<PublicUrl>, ConfigError> {
+fn agents_url(key: &'static str, text: Option<&str>, names: &PublicNames) -> Result<Option<PublicUrl>, ConfigError> {
     let Some(text) = text else { return Ok(None) };
     match PublicUrl::parse(text) {
         Some(url) if url.is_https() && names.cover(url.host()) => Ok(Some(url)),
@@ -301,11 +303,8 @@ mod tests {
 
     fn load(overrides: &[(&str, &str)]) -> Result<Config, String> {
         let pair = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
-        let sources = Sources {
-            file: None,
-            environment: Some(HashMap::new()),
-            overrides: overrides.iter().map(pair).collect(),
-        };
+        let sources =
+            Sources { file: None, environment: Some(HashMap::new()), overrides: overrides.iter().map(pair).collect() };
         Config::load(&sources).map_err(|error| error.to_string())
     }
 
@@ -364,6 +363,7 @@ mod tests {
             ("web.listen", "127.0.0.1:8444"),
             ("web.public_url", "https://a.example/path"),
             ("web.tls", "on"),
+            ("web.trusted_proxies", "proxy.example"),
         ];
         for (key, value) in cases {
             let error = load(&[(key, value)]).err().unwrap_or_else(|| panic!("{key} = {value} was taken"));

@@ -123,7 +123,8 @@ fn issue(
         .issue_server(&names.dns, &names.addresses, &key.spki(), new_serial(entropy), from, to)
         .map_err(CertificateError::Issue)?;
     let chain = [pem::Pem::new("CERTIFICATE", leaf.clone()), pem::Pem::new("CERTIFICATE", agent_ca.certificate())];
-    let text = Zeroizing::new([key.to_pem().map_err(CertificateError::Key)?.as_str(), &pem::encode_many(&chain)].concat());
+    let text =
+        Zeroizing::new([key.to_pem().map_err(CertificateError::Key)?.as_str(), &pem::encode_many(&chain)].concat());
     if let Some(folder) = path.parent() {
         files::create_private_dir(folder).map_err(CertificateError::File)?;
     }

@@ -199,8 +199,10 @@ fn create(
     let certificate = ca.certificate_pem().map_err(DeploymentError::Authority)?;
     let key = ca.key_pem().map_err(DeploymentError::Authority)?;
     let seal_key = Zeroizing::new(entropy.bytes::<{ seal::KEY_BYTES }>());
-    let about = format!("# Made once by inkan-server. Keep this folder: agents know the server by what is in it.\n\
-                         trust_domain = \"{trust_domain}\"\ncreated = \"{now}\"\n");
+    let about = format!(
+        "# Made once by inkan-server. Keep this folder: agents know the server by what is in it.\n\
+                         trust_domain = \"{trust_domain}\"\ncreated = \"{now}\"\n"
+    );
     let contents = [
         (ABOUT, about.as_bytes()),
         (CA_CERTIFICATE, certificate.as_bytes()),

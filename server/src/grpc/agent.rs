@@ -70,7 +70,8 @@ impl Agent for AgentService {
         // Before the session is read, so that no nudge falls between.
         let nudges = self.core.nudges().subscribe(host);
         let (peer, session) = self.authenticate(request.extensions()).await?;
-        let watcher = Watcher::new(self.core.clone(), peer, nudges, closing, session.generation, self.limits.watch_interval);
+        let watcher =
+            Watcher::new(self.core.clone(), peer, nudges, closing, session.generation, self.limits.watch_interval);
         Ok(Response::new(Box::pin(watch(watcher))))
     }
 

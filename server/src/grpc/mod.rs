@@ -17,12 +17,14 @@ use std::sync::Arc;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use inkan_core::Core;
-use inkan_core::ports::{Entropy, IdentityAuthority};
+use inkan_core::ports::{Entropy, IdentityAuthority, VerifiedIdentity};
 use inkan_model::HostId;
 use inkan_wire::pb::agent_server::AgentServer;
 use inkan_wire::pb::enrolment_server::EnrolmentServer;
 use rustls::ServerConfig;
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio_rustls::server::TlsStream;
 use tonic::service::Routes;
 use tower::ServiceExt as _;
 
@@ -32,7 +34,8 @@ use self::enrolment::EnrolmentService;
 use self::peer::Peer;
 pub(crate) use self::rate::{HostRate, NetworkRate};
 use crate::listener::{
-    Arrival, Closed, Counter, Limits, Protocol, accept_preface, accept_tls, age_of, drive, http2_builder,
+    Arrival, Closed, Counted, Counter, Limits, Opened, Protocol, Seat, accept_preface, accept_tls, age_of, drive,
+    http2_builder,
 };
 
 /// What both listeners need.
@@ -62,9 +65,8 @@ impl Grpc {
     pub(crate) fn for_agents(parts: Parts, authority: Arc<dyn IdentityAuthority>, rate: Arc<HostRate>) -> Self {
         let Limits { decode_bytes, encode_bytes, .. } = parts.limits;
         let service = AgentService::new(parts.core.clone(), rate, parts.limits.clone());
-        let server = AgentServer::new(service)
-            .max_decoding_message_size(decode_bytes)
-            .max_encoding_message_size(encode_bytes);
+        let server =
+            AgentServer::new(service).max_decoding_message_size(decode_bytes).max_encoding_message_size(encode_bytes);
         let routes = with_limits(Routes::new(server), &parts.limits);
         Self { parts, routes, identities: Some(Identities { authority, hosts: Counter::default() }) }
     }
@@ -83,19 +85,12 @@ impl Grpc {
     async fn serve_connection(&self, arrival: Arrival) -> Result<Closed, Closed> {
         let Parts { entropy, tls, limits, .. } = &self.parts;
         let Arrival { stream, remote, mut seat, stop } = arrival;
-        let stream = accept_tls(stream, Arc::clone(tls), limits, &mut seat).await?;
-        let mut of_host = None;
-        let identity = match &self.identities {
-            None => None,
-            Some(Identities { authority, hosts }) => {
-                let leaf = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()).ok_or(Closed::Peer)?;
-                let identity = authority.verify_identity(leaf).map_err(|_| Closed::Peer)?;
-                of_host = Some(hosts.enter(identity.host, limits.connections_per_host).ok_or(Closed::Peer)?);
-                seat.leave_network();
-                Some(Arc::new(identity))
-            }
+        let opening = self.open(stream, Arc::clone(tls), &mut seat);
+        let (stream, known) = tokio::select! {
+            opened = opening => opened?,
+            () = stop.soft.cancelled() => return Err(Closed::Stopped),
         };
-        let stream = accept_preface(stream, limits).await?;
+        let identity = known.as_ref().map(|known| Arc::clone(&known.identity));
         let peer = Peer::new(remote, identity, limits.calls_per_connection);
         let closing = peer.closing.clone();
         let service = self.routes.clone().map_request(move |request: http::Request<hyper::body::Incoming>| {
@@ -106,10 +101,46 @@ impl Grpc {
         let service = TowerToHyperService::new(service);
         let connection = http2_builder(limits).serve_connection(TokioIo::new(stream), service);
         let age = age_of(limits, entropy.as_ref());
-        let closed =
-            drive(connection, |connection| connection.graceful_shutdown(), age, limits, &stop, &closing).await;
-        drop((of_host, seat));
+        let closed = drive(connection, |connection| connection.graceful_shutdown(), age, limits, &stop, &closing).await;
+        drop((known, seat));
         Ok(closed)
+    }
+
+    /// TLS, the look at the certificate, and the preface.
+    async fn open(
+        &self,
+        stream: TcpStream,
+        tls: Arc<ServerConfig>,
+        seat: &mut Seat,
+    ) -> Result<(Opened<TlsStream<TcpStream>>, Option<Known>), Closed> {
+        let limits = &self.parts.limits;
+        let stream = accept_tls(stream, tls, limits, seat).await?;
+        let known = match &self.identities {
+            None => None,
+            Some(identities) => {
+                let leaf =
+                    stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()).ok_or(Closed::Peer)?;
+                let known = identities.recognise(leaf, limits).ok_or(Closed::Peer)?;
+                seat.leave_network();
+                Some(known)
+            }
+        };
+        Ok((accept_preface(stream, limits).await?, known))
+    }
+}
+
+/// A peer that has shown who it is.
+struct Known {
+    identity: Arc<VerifiedIdentity>,
+    /// Counts the connections of one host.
+    _of_host: Counted<HostId>,
+}
+
+impl Identities {
+    fn recognise(&self, leaf: &[u8], limits: &Limits) -> Option<Known> {
+        let identity = self.authority.verify_identity(leaf).ok()?;
+        let of_host = self.hosts.enter(identity.host, limits.connections_per_host)?;
+        Some(Known { identity: Arc::new(identity), _of_host: of_host })
     }
 }
 

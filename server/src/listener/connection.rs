@@ -96,7 +96,9 @@ pub(crate) async fn accept_opening<S: AsyncRead + Unpin>(stream: S, limits: &Lim
 
 /// Waits for the HTTP/2 preface.
 pub(crate) async fn accept_preface<S: AsyncRead + Unpin>(stream: S, limits: &Limits) -> Result<Opened<S>, Closed> {
-    accept_opening(stream, limits).await.and_then(|opened| if opened.is_http2() { Ok(opened) } else { Err(Closed::Preface) })
+    accept_opening(stream, limits)
+        .await
+        .and_then(|opened| if opened.is_http2() { Ok(opened) } else { Err(Closed::Preface) })
 }
 
 /// HTTP/2 with every limit set.

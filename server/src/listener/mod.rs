@@ -19,9 +19,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
-pub(crate) use self::admission::{Admission, Counter, Network, Seat};
+pub(crate) use self::admission::{Admission, Counted, Counter, Network, Seat};
 pub(crate) use self::connection::{Closed, accept_opening, accept_preface, accept_tls, age_of, drive, http2_builder};
 pub use self::limits::Limits;
+pub(crate) use self::preface::Opened;
 use crate::telemetry;
 
 /// Waits after the operating system refused to accept (out of file descriptors, most likely).

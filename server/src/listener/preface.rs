@@ -95,7 +95,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_read_is_put_back_in_front_of_the_rest() {
-        for (sent, is_http2) in [([&PREFACE[..], b"rest"].concat(), true), (b"POST / HTTP/1.1\r\n\r\n".to_vec(), false)] {
+        for (sent, is_http2) in [([&PREFACE[..], b"rest"].concat(), true), (b"POST / HTTP/1.1\r\n\r\n".to_vec(), false)]
+        {
             assert_eq!(reopen(&sent).await, (is_http2, sent));
         }
     }

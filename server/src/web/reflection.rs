@@ -15,7 +15,8 @@ use tower::ServiceExt as _;
 use tracing::error;
 
 pub(super) fn router(core: Core) -> Result<Router, Error> {
-    let service = Builder::configure().register_encoded_file_descriptor_set(inkan_wire::FILE_DESCRIPTOR_SET).build_v1()?;
+    let service =
+        Builder::configure().register_encoded_file_descriptor_set(inkan_wire::FILE_DESCRIPTOR_SET).build_v1()?;
     let path = format!("/{}/{{*method}}", name_of(&service));
     let service = service.map_request(|request: Request| request.map(Body::new));
     Ok(Router::new().route_service(&path, service).layer(from_fn_with_state(core, require_token)))
@@ -27,7 +28,8 @@ fn name_of<S: NamedService>(_: &S) -> &'static str {
 
 async fn require_token(State(core): State<Core>, request: Request, next: Next) -> Response {
     let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = header.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let token =
+        header.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let Some((_, token)) = token else {
         return Status::unauthenticated("a token is needed").into_http();
     };

@@ -1,9 +1,11 @@
 //! Serving one connection of a browser or program, with TLS where it is wanted.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use axum::http::HeaderMap;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -22,6 +24,8 @@ pub(crate) struct Web {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) tls: Option<Arc<ServerConfig>>,
     pub(crate) limits: Limits,
+    /// Proxies that may say who really asks.
+    pub(crate) trusted_proxies: Arc<[IpAddr]>,
 }
 
 impl Web {
@@ -41,17 +45,23 @@ impl Web {
         builder
     }
 
-    async fn serve_http<S>(&self, stream: S, remote: std::net::SocketAddr, stop: &Stop) -> Closed
+    async fn serve_http<S>(&self, stream: S, remote: SocketAddr, stop: &Stop) -> Closed
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let stream = match accept_opening(stream, &self.limits).await {
+        let opened = tokio::select! {
+            opened = accept_opening(stream, &self.limits) => opened,
+            () = stop.soft.cancelled() => Err(Closed::Stopped),
+        };
+        let stream = match opened {
             Ok(stream) => stream,
             Err(closed) => return closed,
         };
+        let proxies = Arc::clone(&self.trusted_proxies);
         let service = self.router.clone().map_request(move |request: http::Request<Incoming>| {
             let mut request = request.map(axum::body::Body::new);
-            request.extensions_mut().insert(ConnectInfo(remote));
+            let client = find_client(remote, request.headers(), &proxies);
+            request.extensions_mut().insert(ConnectInfo(client));
             request
         });
         let builder = self.builder();
@@ -61,18 +71,63 @@ impl Web {
     }
 }
 
+/// Who really asks: the peer, or, where that is a proxy that is trusted, whom the proxy names. The rightmost name that is
+/// no proxy counts, because whatever stands before it came from the client.
+fn find_client(peer: SocketAddr, headers: &HeaderMap, proxies: &[IpAddr]) -> SocketAddr {
+    let is_proxy = |address: IpAddr| proxies.contains(&address.to_canonical());
+    if !is_proxy(peer.ip()) {
+        return peer;
+    }
+    let names = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    let mut named: Vec<_> = names.flat_map(|value| value.split(',')).map(str::trim).collect();
+    while let Some(name) = named.pop() {
+        match name.parse() {
+            Ok(address) if is_proxy(address) => {}
+            Ok(address) => return SocketAddr::new(address, 0),
+            // A proxy that names nobody is asked no further.
+            Err(_) => return peer,
+        }
+    }
+    peer
+}
+
 impl Protocol for Web {
     async fn serve(&self, arrival: Arrival) -> Closed {
         let Arrival { stream, remote, mut seat, stop } = arrival;
-        match &self.tls {
-            None => {
-                seat.leave_handshake();
-                self.serve_http(stream, remote, &stop).await
-            }
-            Some(tls) => match accept_tls(stream, Arc::clone(tls), &self.limits, &mut seat).await {
-                Ok(stream) => self.serve_http(stream, remote, &stop).await,
-                Err(closed) => closed,
-            },
+        let Some(tls) = &self.tls else {
+            seat.leave_handshake();
+            return self.serve_http(stream, remote, &stop).await;
+        };
+        let accepted = tokio::select! {
+            accepted = accept_tls(stream, Arc::clone(tls), &self.limits, &mut seat) => accepted,
+            () = stop.soft.cancelled() => Err(Closed::Stopped),
+        };
+        match accepted {
+            Ok(stream) => self.serve_http(stream, remote, &stop).await,
+            Err(closed) => closed,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(peer: &str, forwarded: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append("x-forwarded-for", value.parse().unwrap());
+        }
+        let proxies = ["192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap()];
+        find_client(SocketAddr::new(peer.parse().unwrap(), 9), &headers, &proxies).ip().to_string()
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_may_say_who_asks() {
+        assert_eq!(client("198.51.100.7", &["203.0.113.9"]), "198.51.100.7");
+        assert_eq!(client("192.0.2.1", &["203.0.113.9"]), "203.0.113.9");
+        assert_eq!(client("192.0.2.1", &["10.0.0.1, 203.0.113.9", "192.0.2.2"]), "203.0.113.9");
+        assert_eq!(client("192.0.2.1", &["203.0.113.9, unknown"]), "192.0.2.1");
+        assert_eq!(client("192.0.2.1", &[]), "192.0.2.1");
     }
 }

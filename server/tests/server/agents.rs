@@ -164,7 +164,8 @@ async fn an_identity_is_renewed_and_the_old_one_in_use_again_is_a_clone() {
     let old = stage.enroll(&stage.token(&owner, 1).await, new_key()).await.unwrap();
     let report = HostReport { facts: facts(), locations: Vec::new() };
     let csr = request_for(&old.key);
-    let answer = stage.agent_client(&old).await.renew_identity(pb::RenewIdentityRequest::from(RenewIdentity { csr })).await;
+    let answer =
+        stage.agent_client(&old).await.renew_identity(pb::RenewIdentityRequest::from(RenewIdentity { csr })).await;
     let key = inkan_issuance::key::SoftwareKey::from_pkcs8(old.key.pkcs8().clone()).unwrap();
     let new = Identity { key, chain: answer.unwrap().into_inner().chain };
     assert!(sync(&stage, &mut stage.agent_client(&new).await, &report, true).await.lacks.is_nothing());
@@ -190,7 +191,8 @@ async fn an_expired_identity_is_refused_and_recovers_by_its_key() {
 
     let mut client = stage.enrolment_client().await;
     let certificate = old.chain[0].clone();
-    let begun = client.begin_recovery(pb::BeginRecoveryRequest::from(BeginRecovery { certificate: certificate.clone() }));
+    let begun =
+        client.begin_recovery(pb::BeginRecoveryRequest::from(BeginRecovery { certificate: certificate.clone() }));
     let RecoveryNonce(nonce) = begun.await.unwrap().into_inner().try_into().unwrap();
 
     let signed = |key: &inkan_issuance::key::SoftwareKey| {

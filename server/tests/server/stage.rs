@@ -44,17 +44,17 @@ use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
 /// Longer than anything here takes on a busy machine.
-pub const DEADLINE: Wait = Wait::from_secs(20);
+pub(crate) const DEADLINE: Wait = Wait::from_secs(20);
 
 const PASSWORD: &str = "correct horse battery";
 
 /// A running server.
-pub struct Stage {
-    pub folder: TempDir,
-    pub clock: Arc<ManualClock>,
-    pub core: Core,
-    pub addresses: Addresses,
-    pub setup_link: Option<String>,
+pub(crate) struct Stage {
+    pub(crate) folder: TempDir,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) core: Core,
+    pub(crate) addresses: Addresses,
+    pub(crate) setup_link: Option<String>,
     stop: CancellationToken,
     serving: JoinHandle<Result<(), ServeError>>,
 }
@@ -76,12 +76,12 @@ impl TimeProvider for Time {
 }
 
 impl Stage {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(|_| {}).await
     }
 
     /// Starts a server whose configuration was changed first.
-    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("server.toml");
         let data_dir = folder.path().join("data");
@@ -104,23 +104,23 @@ impl Stage {
     }
 
     /// Tells the server to stop, and waits until it has.
-    pub async fn stop(self) -> TempDir {
+    pub(crate) async fn stop(self) -> TempDir {
         self.stop.cancel();
         tokio::time::timeout(DEADLINE, self.serving).await.unwrap().unwrap().unwrap();
         self.folder
     }
 
-    pub fn data_dir(&self) -> std::path::PathBuf {
+    pub(crate) fn data_dir(&self) -> std::path::PathBuf {
         self.folder.path().join("data")
     }
 
     /// An owner of a new vendor.
-    pub async fn owner(&self, vendor: &str) -> Operator {
+    pub(crate) async fn owner(&self, vendor: &str) -> Operator {
         self.owner_with(vendor, self.core.new_totp_seed()).await
     }
 
     /// The token of an operator who is signed in.
-    pub async fn operator_token(&self) -> String {
+    pub(crate) async fn operator_token(&self) -> String {
         let seed = self.core.new_totp_seed();
         let owner = self.owner_with("Vendor", seed.clone()).await;
         let attempt = LogIn {
@@ -146,7 +146,7 @@ impl Stage {
     }
 
     /// A join token for one new clinic.
-    pub async fn token(&self, owner: &Operator, uses: u32) -> JoinTokenSecret {
+    pub(crate) async fn token(&self, owner: &Operator, uses: u32) -> JoinTokenSecret {
         let profile = ClinicProfile::parse("1710119153", "さくら内科クリニック", "医科", "石川県", "", "", "").unwrap();
         let clinic = self.core.save_clinic(owner, profile).await.unwrap().id;
         let order = JoinTokenOrder { clinic, uses, lifetime: Duration::hours(4), approve: true };
@@ -154,24 +154,24 @@ impl Stage {
     }
 
     /// The address behind a URL.
-    pub fn socket(url: &str) -> SocketAddr {
+    pub(crate) fn socket(url: &str) -> SocketAddr {
         url.split_once("://").unwrap().1.parse().unwrap()
     }
 
-    pub fn agents(&self) -> SocketAddr {
+    pub(crate) fn agents(&self) -> SocketAddr {
         Self::socket(&self.addresses.agents)
     }
 
-    pub fn enrolment(&self) -> SocketAddr {
+    pub(crate) fn enrolment(&self) -> SocketAddr {
         Self::socket(&self.addresses.enrolment)
     }
 
-    pub fn web(&self) -> SocketAddr {
+    pub(crate) fn web(&self) -> SocketAddr {
         Self::socket(&self.addresses.web)
     }
 
     /// TLS as an agent speaks it, with an identity if it has one.
-    pub fn tls(&self, identity: Option<&Identity>) -> Arc<ClientConfig> {
+    pub(crate) fn tls(&self, identity: Option<&Identity>) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.ca()).unwrap();
         let time = Arc::new(Time(self.clock.clone()));
@@ -191,16 +191,20 @@ impl Stage {
         Arc::new(config)
     }
 
-    pub fn ca(&self) -> CertificateDer<'static> {
+    pub(crate) fn ca(&self) -> CertificateDer<'static> {
         CertificateDer::from_pem_file(self.deployment().join("agent-ca.pem")).unwrap()
     }
 
-    pub fn deployment(&self) -> std::path::PathBuf {
+    pub(crate) fn deployment(&self) -> std::path::PathBuf {
         self.data_dir().join("deployment")
     }
 
     /// A connection of TLS and nothing more.
-    pub async fn connect_tls(&self, to: SocketAddr, identity: Option<&Identity>) -> std::io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn connect_tls(
+        &self,
+        to: SocketAddr,
+        identity: Option<&Identity>,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(to).await?;
         let name = ServerName::IpAddress(to.ip().into());
         TlsConnector::from(self.tls(identity)).connect(name, stream).await
@@ -219,16 +223,16 @@ impl Stage {
         endpoint.connect_with_connector(connector).await
     }
 
-    pub async fn enrolment_client(&self) -> EnrolmentClient<Channel> {
+    pub(crate) async fn enrolment_client(&self) -> EnrolmentClient<Channel> {
         EnrolmentClient::new(self.channel(self.enrolment(), None).await.unwrap())
     }
 
-    pub async fn agent_client(&self, identity: &Identity) -> AgentClient<Channel> {
+    pub(crate) async fn agent_client(&self, identity: &Identity) -> AgentClient<Channel> {
         AgentClient::new(self.channel(self.agents(), Some(identity)).await.unwrap())
     }
 
     /// Enrols with a key.
-    pub async fn enroll(&self, token: &JoinTokenSecret, key: SoftwareKey) -> Result<Identity, Status> {
+    pub(crate) async fn enroll(&self, token: &JoinTokenSecret, key: SoftwareKey) -> Result<Identity, Status> {
         let answer = self.enrolment_client().await.enroll(enroll_request(token, &key)).await?;
         let Enrolled { chain, server_url, report_only, server_time } = Enrolled::try_from(answer.into_inner())?;
         assert_eq!((server_url, report_only), (self.addresses.agents.clone(), false));
@@ -238,16 +242,16 @@ impl Stage {
 }
 
 /// A key with its certificates.
-pub struct Identity {
-    pub key: SoftwareKey,
-    pub chain: Vec<Vec<u8>>,
+pub(crate) struct Identity {
+    pub(crate) key: SoftwareKey,
+    pub(crate) chain: Vec<Vec<u8>>,
 }
 
-pub fn enroll_request(token: &JoinTokenSecret, key: &SoftwareKey) -> pb::EnrollRequest {
+pub(crate) fn enroll_request(token: &JoinTokenSecret, key: &SoftwareKey) -> pb::EnrollRequest {
     Enroll { token: token.clone(), csr: request_for(key), facts: facts(), machine_binding: [7; 32] }.into()
 }
 
-pub fn facts() -> HostFacts {
+pub(crate) fn facts() -> HostFacts {
     HostFacts {
         host_name: "pc-1".to_owned(),
         os: "Linux".to_owned(),
@@ -260,14 +264,12 @@ pub fn facts() -> HostFacts {
 }
 
 /// A request with some name; only its key counts.
-pub fn request_for(key: &SoftwareKey) -> Vec<u8> {
+pub(crate) fn request_for(key: &SoftwareKey) -> Vec<u8> {
     // CN=pc
-    let subject = [
-        0x30, 0x0d, 0x31, 0x0b, 0x30, 0x09, 0x06, 0x03, 0x55, 0x04, 0x03, 0x0c, 0x02, b'p', b'c',
-    ];
+    let subject = [0x30, 0x0d, 0x31, 0x0b, 0x30, 0x09, 0x06, 0x03, 0x55, 0x04, 0x03, 0x0c, 0x02, b'p', b'c'];
     build_request(&subject, key).unwrap()
 }
 
-pub fn new_key() -> SoftwareKey {
+pub(crate) fn new_key() -> SoftwareKey {
     SoftwareKey::generate().unwrap()
 }

@@ -56,7 +56,12 @@ async fn figures_have_the_names_that_alerts_are_made_of() {
     let stage = Stage::start().await;
     get(&stage, "/livez").await;
     let body = get(&stage, "/metrics").await.into_body();
-    for name in ["inkan_hosts", "inkan_agents_connected", "inkan_http_requests_total", "inkan_tls_certificate_not_after_seconds"] {
+    for name in [
+        "inkan_hosts",
+        "inkan_agents_connected",
+        "inkan_http_requests_total",
+        "inkan_tls_certificate_not_after_seconds",
+    ] {
         assert!(body.contains(&format!("# TYPE {name} ")), "{name} is not in:\n{body}");
     }
     stage.stop().await;
@@ -67,7 +72,9 @@ async fn every_answer_protects_the_browser_and_has_a_number() {
     let stage = Stage::start().await;
     for path in ["/livez", "/api/v1/no-such-thing"] {
         let answer = get(&stage, path).await;
-        for name in ["content-security-policy", "x-content-type-options", "referrer-policy", "cache-control", "request-id"] {
+        for name in
+            ["content-security-policy", "x-content-type-options", "referrer-policy", "cache-control", "request-id"]
+        {
             assert!(answer.headers().contains_key(name), "{path} has no {name}");
         }
     }
