@@ -156,6 +156,7 @@ pub(crate) async fn render(State(site): State<Site>, mut request: Request, next:
     if status.is_server_error() {
         let cause = match &fault {
             Fault::Core(error) => chain_of(error),
+            Fault::Template(error) => chain_of(error),
             other => format!("{other:?}"),
         };
         tracing::error!(correlation, %method, path, cause, "page failed");

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use inkan_core::ports::Entropy;
 use inkan_core::{Core, Settings};
+pub(crate) use inkan_db::{
+    Examination, examine as examine_database, migrate as migrate_database, newest_schema_version,
+};
 use inkan_db::{OpenError, SqliteDatabase, SqliteOptions};
 use inkan_issuance::identity_ca::CaPin;
 use inkan_model::Clock;
@@ -68,7 +71,7 @@ pub enum StartError {
         path: PathBuf,
         /// Why not.
         #[source]
-        cause: DeploymentError,
+        cause: Box<DeploymentError>,
     },
     /// A port cannot be had.
     #[error("could not start a listener")]
@@ -106,7 +109,7 @@ impl Backstage {
             clock.as_ref(),
             entropy.as_ref(),
         )
-        .map_err(|cause| StartError::Deployment { path: config.data_dir.clone(), cause })?;
+        .map_err(|cause| StartError::Deployment { path: config.data_dir.clone(), cause: Box::new(cause) })?;
         let db = SqliteDatabase::open(&config.database, SqliteOptions::new(Arc::clone(entropy)))
             .await
             .map_err(|cause| StartError::Database { path: config.database.clone(), cause })?;

@@ -29,7 +29,7 @@ pub const SETUP_LINK_LIFETIME: Days = Days::hours(24);
 pub const ADDRESSES_FILE: &str = "addresses.json";
 /// What is under way may go on so long after the server was told to stop.
 const STOP_GRACE: Duration = Duration::from_secs(10);
-const HOUSEKEEPING: Duration = Duration::from_secs(60);
+const HOUSEKEEPING: Duration = Duration::from_mins(1);
 
 /// Where a running server is reached; written to [`ADDRESSES_FILE`] for scripts.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -168,13 +168,12 @@ impl Server {
         self.stop.soft.cancel();
         let mut result = broken.map_or(Ok(()), read_end);
         let ended = timeout(STOP_GRACE, wait_for_all(&mut self.running)).await;
-        let ended = match ended {
-            Ok(ended) => ended,
-            Err(_) => {
-                info!("some connections did not end in time");
-                self.stop.hard.cancel();
-                wait_for_all(&mut self.running).await
-            }
+        let ended = if let Ok(ended) = ended {
+            ended
+        } else {
+            info!("some connections did not end in time");
+            self.stop.hard.cancel();
+            wait_for_all(&mut self.running).await
         };
         result = result.and(ended);
         Addresses::forget(&self.data_dir);
@@ -296,14 +295,15 @@ async fn keep_house(ground: Ground, stop: Stop) {
         }
         let certificate = Arc::clone(&ground.certificate);
         // Writes a file, and signs: rarely, but then it takes its time.
-        match tokio::task::spawn_blocking(move || certificate.refresh()).await {
-            Ok(Ok(())) => telemetry::show_tls_end(ground.certificate.not_after()),
-            Ok(Err(cause)) => {
-                error!(error = &cause as &dyn std::error::Error, "could not renew the listeners' certificate")
+        let refreshed = tokio::task::spawn_blocking(move || certificate.refresh()).await;
+        let trouble: Box<dyn std::error::Error + Send + Sync> = match refreshed {
+            Ok(Ok(())) => {
+                telemetry::show_tls_end(ground.certificate.not_after());
+                continue;
             }
-            Err(cause) => {
-                error!(error = &cause as &dyn std::error::Error, "could not renew the listeners' certificate")
-            }
-        }
+            Ok(Err(cause)) => cause.into(),
+            Err(cause) => cause.into(),
+        };
+        error!(error = trouble.as_ref() as &dyn std::error::Error, "could not renew the listeners' certificate");
     }
 }

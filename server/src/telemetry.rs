@@ -3,6 +3,7 @@
 //! Labels are constants of the program, never a host, a clinic or a text from outside, so that the number of series does
 //! not grow with the fleet.
 
+use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 
 use inkan_core::ports::Gauges;
@@ -139,7 +140,8 @@ pub(crate) fn show_tls_end(not_after: inkan_model::Timestamp) {
 pub fn init_logs(format: LogFormat) -> Result<(), TryInitError> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let registry = tracing_subscriber::registry().with(filter);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let layer =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
         LogFormat::Text => registry.with(layer.with_target(false)).try_init(),

@@ -1,7 +1,7 @@
 // A headless Chromium that is signed in once, and that remembers everything a page should not have done.
 
 import { createHmac } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import AxeSource from "axe-core";
 import { chromium } from "playwright-core";
@@ -26,7 +26,6 @@ export function oneTimeCode(steps = 0) {
 }
 
 let browser;
-let signedIn;
 
 export async function open() {
   browser ??= await chromium.launch({
@@ -80,17 +79,18 @@ export async function signIn(page, code = oneTimeCode()) {
   await page.locator("form button.main").click();
 }
 
-/** Cookies of somebody who has signed in, once for all tests: each code counts once. */
+/** Cookies of somebody who has signed in: once for all files of tests, because each code counts once. */
 export async function session() {
-  signedIn ??= (async () => {
-    const page = await newPage();
-    await signIn(page);
-    await page.waitForURL((url) => !url.pathname.startsWith("/login"));
-    const state = await page.context().storageState();
-    await page.context().close();
-    return state;
-  })();
-  return signedIn;
+  const file = `${process.env.INKAN_READY}.session`;
+  const kept = await readFile(file, "utf8").catch(() => undefined);
+  if (kept) return JSON.parse(kept);
+  const page = await newPage();
+  await signIn(page);
+  await page.waitForURL((url) => !url.pathname.startsWith("/login"));
+  const state = await page.context().storageState();
+  await page.context().close();
+  await writeFile(file, JSON.stringify(state), { mode: 0o600 });
+  return state;
 }
 
 /** What axe finds wrong, one line each. */

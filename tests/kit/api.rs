@@ -56,6 +56,8 @@ impl Api {
     /// # Errors
     /// When no client can be made.
     pub fn new(web: &str) -> Result<Self> {
+        // Once for the process; whoever was first has installed the same one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy();
         let http = builder.build().context("could not make a client")?;
         Ok(Self { http, base: format!("{}/api/v1", web.trim_end_matches('/')), token: None })

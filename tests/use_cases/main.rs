@@ -2,8 +2,13 @@
 //!
 //! No listener and no process is involved here: what is shown is that decisions and records fit together.
 
+#[cfg(test)]
 mod enrolments;
+#[cfg(test)]
 mod inventory;
+#[cfg(test)]
 mod operators;
+#[cfg(test)]
 mod renewals;
+#[cfg(test)]
 mod stage;

@@ -193,8 +193,8 @@ pub(crate) fn person(mail: &str) -> NewPerson {
     }
 }
 
-pub(crate) async fn save_clinic(core: &Core, operator: &Operator, code: &str) -> ClinicId {
-    let profile = ClinicProfile::parse(code, "さくら内科クリニック", "medical", "ishikawa", "", "", "").unwrap();
+pub(crate) async fn save_clinic(core: &Core, operator: &Operator, number: &str) -> ClinicId {
+    let profile = ClinicProfile::parse(number, "さくら内科クリニック", "medical", "ishikawa", "", "", "").unwrap();
     core.save_clinic(operator, profile).await.unwrap().id
 }
 

@@ -97,7 +97,9 @@ async fn a_set_that_changed_is_told_by_what_changed() {
     let whole = bench.server().whole_sets;
     let more: Vec<usize> = (0..101).collect();
     bench.start().sync(&observed(&[&more])).await.unwrap();
-    assert_eq!((bench.server().deltas, bench.server().whole_sets), (1, whole));
+    let server = bench.server();
+    assert_eq!((server.deltas, server.whole_sets), (1, whole));
+    drop(server);
     assert_eq!(bench.server().state, Some(observed(&[&more]).state));
 }
 
@@ -110,7 +112,8 @@ async fn a_server_that_lost_the_base_of_a_delta_gets_the_whole_set() {
     let more: Vec<usize> = (0..101).collect();
     bench.start().sync(&observed(&[&more])).await.unwrap();
     assert_eq!(bench.server().state, Some(observed(&[&more]).state));
-    assert_eq!((bench.server().deltas, bench.server().whole_sets), (1, 2));
+    let server = bench.server();
+    assert_eq!((server.deltas, server.whole_sets), (1, 2));
 }
 
 #[tokio::test]

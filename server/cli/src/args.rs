@@ -36,13 +36,13 @@ pub(crate) struct Cli {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Common options")]
 pub(crate) struct Common {
-    /// The server's address; else the one that `inkan login` remembers
-    #[arg(long, global = true, value_name = "URL", env = "INKAN_URL", hide_env_values = true)]
+    /// The server's address; else INKAN_URL, else the one that inkan login remembers
+    #[arg(long, global = true, value_name = "URL", env = "INKAN_URL", hide_env = true)]
     pub(crate) server: Option<String>,
-    /// Trust only the certification authorities in this PEM file
-    #[arg(long, global = true, value_name = "FILE", env = "INKAN_CA_FILE", hide_env_values = true)]
+    /// Trust only the certification authorities in this PEM file; else in INKAN_CA_FILE
+    #[arg(long, global = true, value_name = "FILE", env = "INKAN_CA_FILE", hide_env = true)]
     pub(crate) ca_file: Option<PathBuf>,
-    /// Language of what is printed; else by LC_ALL, LC_MESSAGES or LANG
+    /// Language of what is printed; else as LANG says
     #[arg(long, global = true, value_name = "LANG")]
     pub(crate) lang: Option<Lang>,
     /// Print the API's JSON as it is
@@ -56,7 +56,7 @@ pub(crate) enum Command {
     #[command(after_help = "\
 Examples:
   inkan login --server https://fleet.example --mail hanako@vendor.example
-  inkan login --server https://fleet.example --mail robot@vendor.example --password-file pw --code 123456
+  inkan login --mail robot@vendor.example --password-file pw --code 123456
 
 In place of signing in, a script can put a token into the environment variable INKAN_TOKEN.")]
     Login(Login),
@@ -91,8 +91,8 @@ Examples:
   inkan renew SAKURA-01 3fa92c10 --reason 'called us' --wait
   inkan renew 019a9f3c-7a10-7cc0-8000-5b1f0a3f2c11 3fa92c10 --wait --timeout 30m
 
-With --wait the exit code is 0 when the new certificate is proven and the old one archived, and 1 when a person has
-to act, the renewal was given up, or the time is over.")]
+With --wait the exit code is 0 when the new certificate is proven and the old one archived, and 1 \
+when a person has to act, the renewal was given up, or the time is over.")]
     Renew(Renew),
     /// Renewals: list, show, abandon
     #[command(subcommand)]
@@ -124,7 +124,7 @@ pub(crate) struct Login {
 /// How much of a list is wanted.
 #[derive(Args, Debug)]
 pub(crate) struct Limit {
-    /// At most so many items, from as many pages as that takes
+    /// At most so many items, over several pages
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) limit: u32,
 }
@@ -132,7 +132,9 @@ pub(crate) struct Limit {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Clinic {
     /// List clinics, by code
-    #[command(after_help = "Examples:\n  inkan clinic list --search sakura\n  inkan clinic list --kind dental --prefecture 石川県 --json")]
+    #[command(
+        after_help = "Examples:\n  inkan clinic list --search sakura\n  inkan clinic list --kind dental --prefecture 石川県 --json"
+    )]
     List {
         /// Words to find in code or name
         #[arg(long)]
@@ -165,7 +167,9 @@ The head line names the columns: code, name, kind, prefecture, and where wanted 
         to: Option<PathBuf>,
     },
     /// Create a clinic, or change the one with this code
-    #[command(after_help = "Examples:\n  inkan clinic add --code 1710119153 --name さくら内科クリニック --kind medical --prefecture 石川県")]
+    #[command(
+        after_help = "Examples:\n  inkan clinic add --code 1710119153 --name さくら内科クリニック --kind medical --prefecture 石川県"
+    )]
     Add(NewClinic),
 }
 
@@ -330,7 +334,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   inkan cert show 3fa92c10 --host SAKURA-01
-  inkan cert show 3fa92c10… (all 64 digits) --der certificate.cer")]
+  inkan cert show 3fa92c10 --host SAKURA-01 --der certificate.cer")]
     Show {
         /// SHA-256 of the certificate; with --host, its first 8 digits are enough
         #[arg(value_name = "SHA256")]
@@ -434,7 +438,8 @@ fn parse_wait(text: &str) -> Result<Duration, &'static str> {
     let (suffix, millis) = unit.ok_or("a time such as 90s or 30m is expected")?;
     let number: u64 = text.trim_end_matches(suffix).parse().map_err(|_| "a time such as 90s or 30m is expected")?;
     let wait = number.checked_mul(*millis).map(Duration::from_millis);
-    wait.filter(|wait| (Duration::from_millis(1)..=Duration::from_secs(7 * 86_400)).contains(wait)).ok_or("1ms to a week are possible")
+    wait.filter(|wait| (Duration::from_millis(1)..=Duration::from_hours(7 * 24)).contains(wait))
+        .ok_or("1ms to a week are possible")
 }
 
 fn ends_in_digit(text: &str) -> bool {
@@ -444,7 +449,9 @@ fn ends_in_digit(text: &str) -> bool {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Renewal {
     /// List renewals, newest first
-    #[command(after_help = "Examples:\n  inkan renewal list --open\n  inkan renewal list --host SAKURA-01 --state failed")]
+    #[command(
+        after_help = "Examples:\n  inkan renewal list --open\n  inkan renewal list --host SAKURA-01 --state failed"
+    )]
     List {
         /// Of this PC: its identifier, or its name
         #[arg(long)]

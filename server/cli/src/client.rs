@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use crate::error::{Error, Problem, Result};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
 /// Bytes of the largest answer that is read.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 /// Items of the largest page that the API gives.
@@ -43,9 +43,9 @@ pub(crate) struct Reply {
 }
 
 /// The items of a list, from as many pages as it took.
-pub(crate) struct Listing<T> {
-    /// The items as values.
-    pub(crate) items: Vec<T>,
+pub(crate) struct Listing {
+    server: String,
+    items: Vec<Box<RawValue>>,
     /// Whether there are more than were asked for.
     pub(crate) more: bool,
     /// What the API said, as one page.
@@ -79,11 +79,6 @@ impl Client {
         self.server.as_str().trim_end_matches('/')
     }
 
-    /// The same server, with a token.
-    pub(crate) fn with_token(self, token: String) -> Self {
-        Self { token: Some(token), ..self }
-    }
-
     /// Gets a thing.
     pub(crate) async fn get(&self, path: &str, query: &Query<'_>) -> Result<Reply> {
         let given: Vec<_> = query.iter().filter_map(|(name, value)| Some((name, (*value)?))).collect();
@@ -91,12 +86,7 @@ impl Client {
     }
 
     /// Gets items of a list, page after page, until there are `limit` of them.
-    pub(crate) async fn list<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        query: &Query<'_>,
-        limit: u32,
-    ) -> Result<Listing<T>> {
+    pub(crate) async fn list(&self, path: &str, query: &Query<'_>, limit: u32) -> Result<Listing> {
         let mut pages: Vec<RawPage> = Vec::new();
         let mut first = String::new();
         let mut left = limit;
@@ -110,29 +100,27 @@ impl Client {
             left = left.saturating_sub(u32::try_from(page.items.len()).unwrap_or(u32::MAX));
             let is_last = page.next.is_none() || page.items.is_empty() || left == 0;
             if pages.is_empty() {
-                first = reply.text()?.to_owned();
+                reply.text()?.clone_into(&mut first);
             }
             pages.push(page);
             if is_last {
-                return self.join(pages, first);
+                return Ok(self.join(pages, first));
             }
         }
     }
 
     /// Makes one listing of all pages. What came as one page stays as it came.
-    fn join<T: DeserializeOwned>(&self, pages: Vec<RawPage>, first: String) -> Result<Listing<T>> {
+    fn join(&self, pages: Vec<RawPage>, first: String) -> Listing {
         let next = pages.last().and_then(|page| page.next.clone());
-        let single = pages.len() == 1;
-        let raw: Vec<_> = pages.into_iter().flat_map(|page| page.items).collect();
-        let items = raw.iter().map(|item| serde_json::from_str(item.get())).collect::<serde_json::Result<_>>();
-        let items = items.map_err(|error| self.odd(&error))?;
+        let (single, more) = (pages.len() == 1, next.is_some());
+        let items: Vec<_> = pages.into_iter().flat_map(|page| page.items).collect();
         let text = if single {
             first
         } else {
-            let items: Vec<_> = raw.iter().map(|item| item.get()).collect();
-            format!("{{\"items\":[{}],\"next\":{}}}", items.join(","), Value::from(next.clone()))
+            let items: Vec<_> = items.iter().map(|item| item.get()).collect();
+            format!("{{\"items\":[{}],\"next\":{}}}", items.join(","), Value::from(next))
         };
-        Ok(Listing { items, more: next.is_some(), text })
+        Listing { server: self.server().to_owned(), items, more, text }
     }
 
     /// Posts something.
@@ -159,7 +147,8 @@ impl Client {
     }
 
     fn request(&self, method: Method, path: &str) -> Result<RequestBuilder> {
-        let address = self.server.join(&format!("api/v1{path}")).map_err(|cause| Error::local("make an address", cause))?;
+        let address =
+            self.server.join(&format!("api/v1{path}")).map_err(|cause| Error::local("make an address", cause))?;
         let mut request = self.http.request(method, address).header(ACCEPT_LANGUAGE, self.locale.tag());
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
@@ -204,6 +193,14 @@ impl Client {
     }
 }
 
+impl Listing {
+    /// The items as values.
+    pub(crate) fn items<T: DeserializeOwned>(&self) -> Result<Vec<T>> {
+        let items = self.items.iter().map(|item| serde_json::from_str(item.get())).collect::<serde_json::Result<_>>();
+        items.map_err(|error| Error::Odd { server: self.server.clone(), why: error.to_string() })
+    }
+}
+
 impl Reply {
     /// The answer's text.
     pub(crate) fn text(&self) -> Result<&str> {
@@ -233,7 +230,8 @@ fn says(response: &Response, kind: &str) -> bool {
 /// Reads a server's address. Plain HTTP is taken for this PC only.
 pub(crate) fn parse_server(text: &str) -> Result<Url> {
     let usage = |why: &str| Error::Usage(format!("--server {text}: {why}"));
-    let mut server = Url::parse(text.trim()).map_err(|_| usage("an address such as https://fleet.example is expected"))?;
+    let mut server =
+        Url::parse(text.trim()).map_err(|_| usage("an address such as https://fleet.example is expected"))?;
     let local = matches!(server.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     match server.scheme() {
         "https" => {}

@@ -121,22 +121,18 @@ impl Problem {
 }
 
 impl Error {
-    pub(crate) fn local(
-        step: impl Into<String>,
-        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
+    pub(crate) fn local(step: impl Into<String>, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Local { step: step.into(), cause: cause.into() }
     }
 
     /// The exit code, as the help lists them.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Local { .. } | Self::NotDone(_) | Self::Odd { .. } => 1,
             Self::Refused(problem) if problem.status == 401 => 4,
-            Self::Refused(_) => 1,
+            Self::NotSignedIn { .. } => 4,
+            Self::Local { .. } | Self::NotDone(_) | Self::Odd { .. } | Self::Refused(_) => 1,
             Self::Usage(_) => 2,
             Self::Unreachable { .. } => 3,
-            Self::NotSignedIn { .. } => 4,
         })
     }
 
@@ -166,7 +162,9 @@ impl Error {
     fn advice(&self, locale: Locale) -> Option<String> {
         let words = match self {
             Self::Refused(problem) => return problem.advice(locale),
-            Self::NotSignedIn { .. } => pick(locale, "inkan login でサインインしてください。", "Sign in with: inkan login"),
+            Self::NotSignedIn { .. } => {
+                pick(locale, "inkan login でサインインしてください。", "Sign in with: inkan login")
+            }
             Self::Unreachable { .. } => pick(
                 locale,
                 "アドレスとネットワークを確かめてください。社内の認証局を使うサーバーには --ca-file が要ります。",

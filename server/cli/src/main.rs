@@ -30,8 +30,8 @@ use self::output::Output;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let locale = words::locale_of(cli.common.lang, |name| std::env::var(name).ok());
-    let out = Output::default();
-    match run(cli, locale, out) {
+    let out = Output::new();
+    match run(cli, locale, &out) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             out.complain(&error.explain(locale));
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli, locale: inkan_model::locale::Locale, out: Output) -> Result<(), error::Error> {
+fn run(cli: Cli, locale: inkan_model::locale::Locale, out: &Output) -> Result<(), error::Error> {
     // The first provider to be installed stays; there is no other in this program.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -9,53 +9,61 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::error::{Error, Result};
 
-/// Standard output and standard error.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Output;
+/// Standard output, standard error, and who sits before them.
+#[derive(Debug)]
+pub(crate) struct Output {
+    stdout: io::Stdout,
+    stderr: io::Stderr,
+    stdin: io::Stdin,
+}
 
 impl Output {
+    pub(crate) fn new() -> Self {
+        Self { stdout: io::stdout(), stderr: io::stderr(), stdin: io::stdin() }
+    }
+
     /// Prints one line of words.
-    pub(crate) fn line(self, text: &str) -> Result<()> {
-        written(writeln!(io::stdout().lock(), "{}", plain(text)))
+    pub(crate) fn line(&self, text: &str) -> Result<()> {
+        written(writeln!(self.stdout.lock(), "{}", plain(text)))
     }
 
     /// Prints what the API said, as it said it, on a line of its own.
-    pub(crate) fn raw_line(self, text: &str) -> Result<()> {
-        written(writeln!(io::stdout().lock(), "{}", text.trim_end()))
+    pub(crate) fn raw_line(&self, text: &str) -> Result<()> {
+        written(writeln!(self.stdout.lock(), "{}", text.trim_end()))
     }
 
     /// Prints bytes as they are.
-    pub(crate) fn bytes(self, bytes: &[u8]) -> Result<()> {
-        let mut stdout = io::stdout().lock();
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<()> {
+        let mut stdout = self.stdout.lock();
         written(stdout.write_all(bytes).and_then(|()| stdout.flush()))
     }
 
     /// Says something beside the result, so that a pipe gets the result alone.
-    pub(crate) fn note(self, text: &str) {
+    pub(crate) fn note(&self, text: &str) {
         // When even standard error is gone, there is nobody left to tell.
-        let _ = writeln!(io::stderr().lock(), "{}", plain(text));
+        let _ = writeln!(self.stderr.lock(), "{}", plain(text));
     }
 
     /// Says why it did not work.
-    pub(crate) fn complain(self, text: &str) {
-        let _ = text.lines().try_for_each(|line| writeln!(io::stderr().lock(), "{}", plain(line)));
+    pub(crate) fn complain(&self, text: &str) {
+        let _ = text.lines().try_for_each(|line| writeln!(self.stderr.lock(), "{}", plain(line)));
     }
 
     /// Asks for a line on standard error, and reads it.
-    pub(crate) fn ask(self, question: &str) -> io::Result<String> {
+    pub(crate) fn ask(&self, question: &str) -> io::Result<String> {
         {
-            let mut stderr = io::stderr().lock();
+            let mut stderr = self.stderr.lock();
             write!(stderr, "{}: ", plain(question))?;
             stderr.flush()?;
         }
         let mut line = String::new();
-        io::stdin().read_line(&mut line)?;
+        self.stdin.read_line(&mut line)?;
         Ok(line.trim().to_owned())
     }
 
     /// Whether somebody sits there who can be asked.
-    pub(crate) fn can_ask(self) -> bool {
-        io::stdin().is_terminal()
+    pub(crate) fn can_ask(&self) -> bool {
+        self.stdin.is_terminal()
     }
 }
 
@@ -70,7 +78,8 @@ fn written(result: io::Result<()>) -> Result<()> {
 /// The text without anything that a terminal would obey.
 fn plain(text: &str) -> String {
     let is_hidden = |c: char| {
-        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
     };
     text.chars().map(|c| if is_hidden(c) { '\u{fffd}' } else { c }).collect()
 }
@@ -123,7 +132,7 @@ impl Table {
         self.rows.iter().map(line).collect()
     }
 
-    pub(crate) fn print(&self, out: Output) -> Result<()> {
+    pub(crate) fn print(&self, out: &Output) -> Result<()> {
         self.lines().iter().try_for_each(|line| out.line(line))
     }
 }

@@ -10,9 +10,7 @@ use time::{OffsetDateTime, UtcOffset};
 /// A language as it is typed.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Lang {
-    /// 日本語
     Ja,
-    /// English
     En,
 }
 

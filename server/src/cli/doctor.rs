@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use inkan_db::{Examination, examine, newest_schema_version};
 use inkan_model::{Clock as _, Timestamp};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use super::print;
 use crate::adapters::SystemClock;
+use crate::assemble::{Examination, examine_database, newest_schema_version};
 use crate::config::{Config, WebTls};
 use crate::deployment::{Deployment, files};
 use crate::serving::Addresses;
@@ -161,7 +161,7 @@ async fn look_at_database(path: &Path) -> Finding {
         return warning(what, format!("{} is not there yet: the server makes it", path.display()));
     }
     let known = newest_schema_version();
-    match examine(path).await {
+    match examine_database(path).await {
         Err(cause) => failure(what, format!("{:#}", anyhow::Error::new(cause))),
         Ok(Examination { damage, .. }) if !damage.is_empty() => {
             failure(what, format!("damaged, restore a backup: {}", damage.join("; ")))

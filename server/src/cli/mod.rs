@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use inkan_issuance::identity_ca::CaPin;
 use inkan_model::operator::Vendor;
 
-use crate::assemble::{Backstage, World};
+use crate::assemble::{Backstage, World, migrate_database};
 use crate::config::{Config, DEFAULT_FILE, Sources};
 use crate::deployment::Deployment;
 use crate::serving::{Addresses, create_setup_link};
@@ -140,7 +140,7 @@ fn find_pin(config: &Config) -> Result<CaPin> {
 
 async fn migrate(config: &Config) -> Result<()> {
     crate::deployment::files::create_private_dir(&config.data_dir)?;
-    let version = inkan_db::migrate(&config.database).await?;
+    let version = migrate_database(&config.database).await?;
     print(&format!("{} has schema {version}\n", config.database.display()))
 }
 

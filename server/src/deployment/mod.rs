@@ -187,13 +187,8 @@ fn create(
     now: Timestamp,
     entropy: &dyn Entropy,
 ) -> Result<(), DeploymentError> {
-    let trust_domain = match wanted {
-        Some(wanted) => wanted.clone(),
-        None => {
-            let name = format!("inkan-{}.internal", data_encoding::HEXLOWER.encode(&entropy.bytes::<6>()));
-            name.parse().map_err(DeploymentError::Name)?
-        }
-    };
+    let by_chance = || format!("inkan-{}.internal", data_encoding::HEXLOWER.encode(&entropy.bytes::<6>())).parse();
+    let trust_domain = wanted.cloned().map_or_else(by_chance, Ok).map_err(DeploymentError::Name)?;
     let ca = AgentCa::create(&trust_domain, new_serial(entropy), now, AUTHORITY_LIFETIME)
         .map_err(DeploymentError::Authority)?;
     let certificate = ca.certificate_pem().map_err(DeploymentError::Authority)?;

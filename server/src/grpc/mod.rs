@@ -14,6 +14,7 @@ mod watch;
 
 use std::sync::Arc;
 
+use hyper::server::conn::http2;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use inkan_core::Core;
@@ -101,7 +102,7 @@ impl Grpc {
         let service = TowerToHyperService::new(service);
         let connection = http2_builder(limits).serve_connection(TokioIo::new(stream), service);
         let age = age_of(limits, entropy.as_ref());
-        let closed = drive(connection, |connection| connection.graceful_shutdown(), age, limits, &stop, &closing).await;
+        let closed = drive(connection, http2::Connection::graceful_shutdown, age, limits, &stop, &closing).await;
         drop((known, seat));
         Ok(closed)
     }

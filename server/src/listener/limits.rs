@@ -65,10 +65,10 @@ impl Limits {
             handshakes: 512,
             handshake_timeout: Duration::from_secs(5),
             first_byte_timeout: Duration::from_secs(5),
-            max_connection_age: Duration::from_secs(30 * 60),
+            max_connection_age: Duration::from_mins(30),
             age_jitter_percent: 10,
             age_grace: Duration::from_secs(30),
-            keepalive_interval: Duration::from_secs(60),
+            keepalive_interval: Duration::from_mins(1),
             keepalive_timeout: Duration::from_secs(20),
             streams: 16,
             calls_per_connection: 8,
@@ -79,8 +79,8 @@ impl Limits {
             pending_accept_resets: 20,
             local_error_resets: 32,
             call_timeout: Duration::from_secs(10),
-            upload_timeout: Duration::from_secs(120),
-            watch_interval: Duration::from_secs(60),
+            upload_timeout: Duration::from_mins(2),
+            watch_interval: Duration::from_mins(1),
         }
     }
 
@@ -108,7 +108,7 @@ impl Limits {
             local_error_resets: 8,
             call_timeout: Duration::from_secs(5),
             upload_timeout: Duration::from_secs(5),
-            watch_interval: Duration::from_secs(60),
+            watch_interval: Duration::from_mins(1),
         }
     }
 
@@ -122,10 +122,10 @@ impl Limits {
             handshakes: 256,
             handshake_timeout: Duration::from_secs(10),
             first_byte_timeout: Duration::from_secs(10),
-            max_connection_age: Duration::from_secs(4 * 60 * 60),
+            max_connection_age: Duration::from_hours(4),
             age_jitter_percent: 10,
             age_grace: Duration::from_secs(10),
-            keepalive_interval: Duration::from_secs(60),
+            keepalive_interval: Duration::from_mins(1),
             keepalive_timeout: Duration::from_secs(20),
             streams: 64,
             calls_per_connection: 64,
@@ -137,7 +137,7 @@ impl Limits {
             local_error_resets: 32,
             call_timeout: Duration::from_secs(30),
             upload_timeout: Duration::from_secs(30),
-            watch_interval: Duration::from_secs(60),
+            watch_interval: Duration::from_mins(1),
         }
     }
 }

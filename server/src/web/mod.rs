@@ -44,7 +44,7 @@ pub(crate) fn router(site: Site) -> Result<Router, tonic_reflection::server::Err
         .route("/metrics", get(health::show_metrics))
         .with_state(Arc::clone(&health));
     Ok(inkan_dashboard::router(options)
-        .nest(api::PREFIX, api::router(core.clone()))
+        .merge(api::router(core.clone()))
         .merge(operations)
         .merge(health.grpc())
         .merge(reflection::router(core.clone())?)

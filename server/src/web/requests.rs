@@ -18,7 +18,7 @@ use crate::telemetry;
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 /// From the end of a request's head to the beginning of its answer. What streams goes on after that.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// What numbers requests.
 #[derive(Clone)]

@@ -4,8 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+use futures::StreamExt as _;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -57,18 +60,29 @@ impl Web {
             Ok(stream) => stream,
             Err(closed) => return closed,
         };
-        let proxies = Arc::clone(&self.trusted_proxies);
+        let closing = CancellationToken::new();
+        let (ending, proxies) = (closing.clone(), Arc::clone(&self.trusted_proxies));
         let service = self.router.clone().map_request(move |request: http::Request<Incoming>| {
             let mut request = request.map(axum::body::Body::new);
             let client = find_client(remote, request.headers(), &proxies);
             request.extensions_mut().insert(ConnectInfo(client));
             request
         });
+        let service = service.map_response(move |response| end_events(response, ending.clone()));
         let builder = self.builder();
         let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-        let (age, closing) = (age_of(&self.limits, self.entropy.as_ref()), CancellationToken::new());
-        drive(connection, |connection| connection.graceful_shutdown(), age, &self.limits, stop, &closing).await
+        let age = age_of(&self.limits, self.entropy.as_ref());
+        drive(connection, auto::Connection::graceful_shutdown, age, &self.limits, stop, &closing).await
     }
+}
+
+/// Ends a stream of events when its connection is asked to go: it would never end by itself. The browser comes back.
+fn end_events(response: Response, closing: CancellationToken) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    if kind.is_none_or(|kind| !kind.as_bytes().starts_with(b"text/event-stream")) {
+        return response;
+    }
+    response.map(|body| Body::from_stream(body.into_data_stream().take_until(closing.cancelled_owned())))
 }
 
 /// Who really asks: the peer, or, where that is a proxy that is trusted, whom the proxy names. The rightmost name that is
@@ -78,8 +92,8 @@ fn find_client(peer: SocketAddr, headers: &HeaderMap, proxies: &[IpAddr]) -> Soc
     if !is_proxy(peer.ip()) {
         return peer;
     }
-    let names = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-    let mut named: Vec<_> = names.flat_map(|value| value.split(',')).map(str::trim).collect();
+    let values = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    let mut named: Vec<_> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
     while let Some(name) = named.pop() {
         match name.parse() {
             Ok(address) if is_proxy(address) => {}
@@ -120,6 +134,18 @@ mod tests {
         }
         let proxies = ["192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap()];
         find_client(SocketAddr::new(peer.parse().unwrap(), 9), &headers, &proxies).ip().to_string()
+    }
+
+    #[tokio::test]
+    async fn a_stream_of_events_ends_with_its_connection_and_other_answers_do_not() {
+        let closing = CancellationToken::new();
+        closing.cancel();
+        for (kind, length) in [("text/event-stream", 0), ("text/csv", 4)] {
+            let body = Body::from_stream(futures::stream::iter([Ok::<_, std::io::Error>("data")]));
+            let response = Response::builder().header(header::CONTENT_TYPE, kind).body(body).unwrap();
+            let ended = end_events(response, closing.clone());
+            assert_eq!(axum::body::to_bytes(ended.into_body(), 100).await.unwrap().len(), length, "{kind}");
+        }
     }
 
     #[test]

@@ -68,8 +68,8 @@ async fn a_pc_enrols_reports_brings_what_the_server_lacks_and_then_is_quiet() {
         name: Some("ca.pem".to_owned()),
     };
     let set = StoreSet::new(vec![entry]);
-    let state = LocationState { location: location(), set: set.digest(), errors: Vec::new() };
-    let report = HostReport { facts: facts(), locations: vec![state] };
+    let seen = LocationState { location: location(), set: set.digest(), errors: Vec::new() };
+    let report = HostReport { facts: facts(), locations: vec![seen] };
 
     assert!(sync(&stage, &mut client, &report, false).await.lacks.report, "it has never reported");
     let lacks = sync(&stage, &mut client, &report, true).await.lacks;

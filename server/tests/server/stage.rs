@@ -1,5 +1,6 @@
 //! The server under test, and clients of it.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -86,11 +87,12 @@ impl Stage {
         let file = folder.path().join("server.toml");
         let data_dir = folder.path().join("data");
         let text = format!(
-            "data_dir = {data_dir:?}\npublic_names = [\"127.0.0.1\", \"localhost\"]\n\
-             [agents]\nlisten = \"127.0.0.1:0\"\n[enrolment]\nlisten = \"127.0.0.1:0\"\n[web]\nlisten = \"127.0.0.1:0\"\n"
+            "data_dir = \"{}\"\npublic_names = [\"127.0.0.1\", \"localhost\"]\n\
+             [agents]\nlisten = \"127.0.0.1:0\"\n[enrolment]\nlisten = \"127.0.0.1:0\"\n[web]\nlisten = \"127.0.0.1:0\"\n",
+            data_dir.display()
         );
         std::fs::write(&file, text).unwrap();
-        let sources = Sources { file: Some(file), environment: Some(Default::default()), overrides: Vec::new() };
+        let sources = Sources { file: Some(file), environment: Some(HashMap::new()), overrides: Vec::new() };
         let mut config = Config::load(&sources).unwrap();
         change(&mut config);
         let clock = Arc::new(ManualClock::new(Timestamp::from_unix_seconds(1_795_000_000)));

@@ -27,7 +27,6 @@ pub(crate) struct Progress {
     /// Why it waits, where it does.
     pub(crate) why: Option<String>,
     pub(crate) steps: Vec<Step>,
-    pub(crate) is_over: bool,
     pub(crate) can_abandon: bool,
 }
 
@@ -53,7 +52,6 @@ impl Progress {
             since: w.ago(row.updated_at, now),
             why: why(state, w, now),
             steps: steps(state, w),
-            is_over: state.is_over(),
             can_abandon: !state.is_over() && !matches!(state, RenewalState::Proven { .. }),
         }
     }

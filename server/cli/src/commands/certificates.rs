@@ -68,7 +68,7 @@ struct Location {
     path: String,
 }
 
-pub(super) async fn run(context: &Context, command: Cert) -> Result<()> {
+pub(super) async fn run(context: &Context<'_>, command: Cert) -> Result<()> {
     match command {
         Cert::List { expiring, host, clinic, search, limit } => {
             let host = hosts::find_named(context, host.as_ref()).await?;
@@ -87,7 +87,7 @@ pub(super) async fn run(context: &Context, command: Cert) -> Result<()> {
 }
 
 /// Installations, one a line.
-pub(super) fn table(context: &Context, items: &[Installation]) -> Table {
+pub(super) fn table(context: &Context<'_>, items: &[Installation]) -> Table {
     let mut table = Table::new([
         (context.word("残り", "LEFT"), Align::Right),
         (context.word("期限", "EXPIRES"), Align::Left),
@@ -117,10 +117,10 @@ pub(super) fn table(context: &Context, items: &[Installation]) -> Table {
 }
 
 /// The SHA-256 of the certificate of a PC that begins with these digits.
-pub(super) async fn find_on_host(context: &Context, host: HostId, name: &CertificateName) -> Result<String> {
+pub(super) async fn find_on_host(context: &Context<'_>, host: HostId, name: &CertificateName) -> Result<String> {
     let path = format!("/hosts/{host}/certificates");
-    let held = context.client.list::<Installation>(&path, &Vec::new(), MOST_OF_A_HOST).await?;
-    let mut found: Vec<_> = held.items.iter().filter(|item| item.certificate.starts_with(name.digits())).collect();
+    let held: Vec<Installation> = context.client.list(&path, &Vec::new(), MOST_OF_A_HOST).await?.items()?;
+    let mut found: Vec<_> = held.iter().filter(|item| item.certificate.starts_with(name.digits())).collect();
     found.dedup_by(|one, other| one.certificate == other.certificate);
     match found.as_slice() {
         [one] => Ok(one.certificate.clone()),
@@ -131,14 +131,15 @@ pub(super) async fn find_on_host(context: &Context, host: HostId, name: &Certifi
         several => {
             let line = |item: &&Installation| format!("\n  {}  {}", item.certificate, item.common_name);
             let lines: Vec<_> = several.iter().map(line).collect();
-            let words = context.word("複数の証明書に当てはまります:", "several certificates begin so; give more digits:");
+            let words =
+                context.word("複数の証明書に当てはまります:", "several certificates begin so; give more digits:");
             Err(Error::NotDone(format!("{words}{}", lines.concat())))
         }
     }
 }
 
 async fn show(
-    context: &Context,
+    context: &Context<'_>,
     name: &CertificateName,
     host: Option<&HostName>,
     der: Option<PathBuf>,
@@ -163,7 +164,7 @@ async fn show(
     show_holders(context, &sha256).await
 }
 
-fn facts_table(context: &Context, shown: Shown) -> Table {
+fn facts_table(context: &Context<'_>, shown: Shown) -> Table {
     let Shown { sha256, facts, unreadable } = shown;
     let mut table = Table::facts();
     table.row(["SHA-256".to_owned(), sha256]);
@@ -187,10 +188,11 @@ fn facts_table(context: &Context, shown: Shown) -> Table {
     table
 }
 
-async fn show_holders(context: &Context, sha256: &str) -> Result<()> {
+async fn show_holders(context: &Context<'_>, sha256: &str) -> Result<()> {
     let path = format!("/certificates/{sha256}/holders");
-    let holders = context.client.list::<Holder>(&path, &Vec::new(), MOST_HOLDERS).await?;
-    if holders.items.is_empty() {
+    let listing = context.client.list(&path, &Vec::new(), MOST_HOLDERS).await?;
+    let holders: Vec<Holder> = listing.items()?;
+    if holders.is_empty() {
         return Ok(());
     }
     let mut table = Table::new([
@@ -198,14 +200,14 @@ async fn show_holders(context: &Context, sha256: &str) -> Result<()> {
         (context.word("医療機関", "CLINIC"), Align::Left),
         (context.word("場所", "WHERE"), Align::Left),
     ]);
-    for Holder { host, clinic_name, location } in holders.items {
+    for Holder { host, clinic_name, location } in holders {
         let Location { user, path } = location;
         let place = user.map_or_else(|| path.clone(), |user| format!("{path} ({user})"));
         table.row([host.name, clinic_name, place]);
     }
     context.out.line("")?;
     table.print(context.out)?;
-    if holders.more {
+    if listing.more {
         context.out.note(context.word("ほかの端末にもあります。", "More PCs hold it."));
     }
     Ok(())

@@ -45,7 +45,7 @@ struct Imported {
     unchanged: u32,
 }
 
-pub(super) async fn run(context: &Context, command: Clinic) -> Result<()> {
+pub(super) async fn run(context: &Context<'_>, command: Clinic) -> Result<()> {
     match command {
         Clinic::List { search, kind, prefecture, limit } => list(context, [search, kind, prefecture], &limit).await,
         Clinic::Import { file } => import(context, &file).await,
@@ -54,10 +54,9 @@ pub(super) async fn run(context: &Context, command: Clinic) -> Result<()> {
     }
 }
 
-async fn list(context: &Context, filter: [Option<String>; 3], limit: &Limit) -> Result<()> {
+async fn list(context: &Context<'_>, filter: [Option<String>; 3], limit: &Limit) -> Result<()> {
     let [search, kind, prefecture] = &filter;
-    let query =
-        vec![("search", search.as_deref()), ("kind", kind.as_deref()), ("prefecture", prefecture.as_deref())];
+    let query = vec![("search", search.as_deref()), ("kind", kind.as_deref()), ("prefecture", prefecture.as_deref())];
     let show = |items: &[Item]| {
         let mut table = Table::new([
             (context.word("コード", "CODE"), Align::Left),
@@ -84,7 +83,7 @@ async fn list(context: &Context, filter: [Option<String>; 3], limit: &Limit) -> 
     context.print_list("/clinics", &query, limit, show).await
 }
 
-async fn import(context: &Context, file: &Path) -> Result<()> {
+async fn import(context: &Context<'_>, file: &Path) -> Result<()> {
     let csv = read_list(file).map_err(|cause| Error::local(format!("read {}", file.display()), cause))?;
     let reply = context.client.post_body("/clinics/import", "text/csv", csv).await?;
     context.print(&reply, |Imported { created, changed, unchanged }| {
@@ -107,7 +106,7 @@ fn read_list(file: &Path) -> io::Result<Vec<u8>> {
     Ok(csv)
 }
 
-async fn export(context: &Context, to: Option<PathBuf>) -> Result<()> {
+async fn export(context: &Context<'_>, to: Option<PathBuf>) -> Result<()> {
     let reply = context.client.get("/clinics/export.csv", &Vec::new()).await?;
     match to {
         Some(file) => {
@@ -117,7 +116,7 @@ async fn export(context: &Context, to: Option<PathBuf>) -> Result<()> {
     }
 }
 
-async fn add(context: &Context, new: NewClinic) -> Result<()> {
+async fn add(context: &Context<'_>, new: NewClinic) -> Result<()> {
     let NewClinic { code, name, kind, prefecture, contact, phone, mail } = new;
     let body = json!({
         "code": code, "name": name, "kind": kind, "prefecture": prefecture,

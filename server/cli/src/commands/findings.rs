@@ -28,7 +28,7 @@ struct Clinic {
     phone: Option<String>,
 }
 
-pub(super) async fn run(context: &Context, command: Finding) -> Result<()> {
+pub(super) async fn run(context: &Context<'_>, command: Finding) -> Result<()> {
     let Finding::List { rule, urgency, clinic, host, limit } = command;
     let host = hosts::find_named(context, host.as_ref()).await?;
     let query = vec![

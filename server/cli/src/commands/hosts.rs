@@ -8,7 +8,7 @@ use super::certificates::{self, Installation};
 use super::clinics::Prefecture;
 use super::{Context, or_dash};
 use crate::args::{Host, HostFilter, HostName};
-use crate::client::{Listing, Reply};
+use crate::client::Reply;
 use crate::error::{Error, Result};
 use crate::output::{Align, Table};
 use crate::words::{day, in_words, minute};
@@ -68,7 +68,7 @@ struct Finding {
     remedy: String,
 }
 
-pub(super) async fn run(context: &Context, command: Host) -> Result<()> {
+pub(super) async fn run(context: &Context<'_>, command: Host) -> Result<()> {
     match command {
         Host::List(filter) => list(context, &filter).await,
         Host::Show(which) => show(context, &which.host).await,
@@ -78,7 +78,7 @@ pub(super) async fn run(context: &Context, command: Host) -> Result<()> {
     }
 }
 
-async fn list(context: &Context, filter: &HostFilter) -> Result<()> {
+async fn list(context: &Context<'_>, filter: &HostFilter) -> Result<()> {
     let HostFilter { search, clinic, prefecture, rule, urgency, state, limit } = filter;
     let query = vec![
         ("search", search.as_deref()),
@@ -119,35 +119,39 @@ async fn list(context: &Context, filter: &HostFilter) -> Result<()> {
 }
 
 /// The identifier of the PC that an operator names. A name that several PCs have is refused, with their identifiers.
-pub(super) async fn find(context: &Context, name: &HostName) -> Result<HostId> {
+pub(super) async fn find(context: &Context<'_>, name: &HostName) -> Result<HostId> {
     let name = match name {
         HostName::Id(id) => return Ok(*id),
         HostName::Name(name) => name,
     };
     let query = vec![("search", Some(name.as_str()))];
-    let Listing { items, more, .. } = context.client.list::<Item>("/hosts", &query, MOST_OF_ONE_NAME).await?;
+    let listing = context.client.list("/hosts", &query, MOST_OF_ONE_NAME).await?;
+    let items: Vec<Item> = listing.items()?;
     let named: Vec<_> = items.iter().filter(|item| item.name.to_lowercase() == name.to_lowercase()).collect();
     match named.as_slice() {
-        [one] if !more => Ok(one.id),
-        [] => Err(Error::NotDone(format!("{}: {name}", context.word("この名前の端末はありません", "no PC has the name")))),
+        [one] if !listing.more => Ok(one.id),
+        [] => {
+            Err(Error::NotDone(format!("{}: {name}", context.word("この名前の端末はありません", "no PC has the name"))))
+        }
         several => {
             let lines: Vec<_> =
                 several.iter().map(|item| format!("\n  {}  {}  {}", item.id, item.name, item.clinic.name)).collect();
-            let words = context.word("同じ名前の端末があります。ID で指定してください:", "several PCs have this name; give an ID:");
+            let words = context
+                .word("同じ名前の端末があります。ID で指定してください:", "several PCs have this name; give an ID:");
             Err(Error::NotDone(format!("{words}{}", lines.concat())))
         }
     }
 }
 
 /// The identifier of the PC that an operator names, if they name one.
-pub(super) async fn find_named(context: &Context, name: Option<&HostName>) -> Result<Option<String>> {
+pub(super) async fn find_named(context: &Context<'_>, name: Option<&HostName>) -> Result<Option<String>> {
     match name {
         Some(name) => Ok(Some(find(context, name).await?.to_string())),
         None => Ok(None),
     }
 }
 
-async fn show(context: &Context, name: &HostName) -> Result<()> {
+async fn show(context: &Context<'_>, name: &HostName) -> Result<()> {
     let id = find(context, name).await?;
     let reply = context.client.get(&format!("/hosts/{id}"), &Vec::new()).await?;
     if context.json {
@@ -155,15 +159,15 @@ async fn show(context: &Context, name: &HostName) -> Result<()> {
     }
     print_detail(context, &reply)?;
     let path = format!("/hosts/{id}/certificates");
-    let held = context.client.list::<Installation>(&path, &Vec::new(), MOST_OF_ONE_NAME).await?;
-    if !held.items.is_empty() {
+    let held: Vec<Installation> = context.client.list(&path, &Vec::new(), MOST_OF_ONE_NAME).await?.items()?;
+    if !held.is_empty() {
         context.out.line("")?;
-        certificates::table(context, &held.items).print(context.out)?;
+        certificates::table(context, &held).print(context.out)?;
     }
     Ok(())
 }
 
-fn print_detail(context: &Context, reply: &Reply) -> Result<()> {
+fn print_detail(context: &Context<'_>, reply: &Reply) -> Result<()> {
     let Detail { id, name, clinic, state, enrolled_at, last_seen, facts, findings } = reply.read()?;
     let call = [clinic.contact, clinic.phone].into_iter().flatten().collect::<Vec<_>>().join("  ");
     let mut table = Table::facts();
@@ -189,7 +193,7 @@ fn print_detail(context: &Context, reply: &Reply) -> Result<()> {
     Ok(())
 }
 
-async fn set_state(context: &Context, name: &HostName, state: &str) -> Result<()> {
+async fn set_state(context: &Context<'_>, name: &HostName, state: &str) -> Result<()> {
     let id = find(context, name).await?;
     let reply = context.client.post(&format!("/hosts/{id}/state"), &json!({ "state": state })).await?;
     context.print(&reply, |detail: Detail| {

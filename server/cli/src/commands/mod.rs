@@ -17,22 +17,22 @@ use inkan_model::locale::Locale;
 use serde::de::DeserializeOwned;
 
 use crate::args::{Cli, Command, Common, Limit};
-use crate::client::{Client, Listing, Query, Reply, parse_server};
+use crate::client::{Client, Query, Reply, parse_server};
 use crate::credentials::{self, Credentials};
 use crate::error::{Error, Result};
 use crate::output::{Output, Table};
 use crate::words::pick;
 
 /// What every command has at hand.
-pub(crate) struct Context {
+pub(crate) struct Context<'o> {
     client: Client,
-    out: Output,
+    out: &'o Output,
     locale: Locale,
     json: bool,
 }
 
 /// Carries a command out.
-pub(crate) async fn run(cli: Cli, locale: Locale, out: Output) -> Result<()> {
+pub(crate) async fn run(cli: Cli, locale: Locale, out: &Output) -> Result<()> {
     let Cli { common, command } = cli;
     match command {
         Command::Completions { shell } => {
@@ -59,9 +59,9 @@ fn is_same_server(one: &str, other: &str) -> bool {
     matches!((parse_server(one), parse_server(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-impl Context {
+impl<'o> Context<'o> {
     /// Finds the server, and a token for it: of the environment, else of the file that signing in left.
-    fn open(common: &Common, locale: Locale, out: Output) -> Result<Self> {
+    fn open(common: &Common, locale: Locale, out: &'o Output) -> Result<Self> {
         let kept = credentials::read(&credentials_file()?)?;
         let server = common.server.clone().or_else(|| kept.as_ref().map(|kept| kept.server.clone()));
         let server = server.ok_or_else(|| Error::NotSignedIn { server: "any server".to_owned() })?;
@@ -109,20 +109,20 @@ impl Context {
         limit: &Limit,
         show: impl FnOnce(&[T]) -> Table,
     ) -> Result<()> {
-        let Listing { items, more, text } = self.client.list::<T>(path, query, limit.limit).await?;
+        let listing = self.client.list(path, query, limit.limit).await?;
         if self.json {
-            return self.out.raw_line(&text);
+            return self.out.raw_line(&listing.text);
         }
+        let items: Vec<T> = listing.items()?;
         if items.is_empty() {
             self.out.note(self.word("ありません。", "There are none."));
             return Ok(());
         }
         show(&items).print(self.out)?;
-        if more {
-            self.out.note(self.word(
-                "続きがあります。--limit を大きくしてください。",
-                "There are more: give a greater --limit.",
-            ));
+        if listing.more {
+            self.out.note(
+                self.word("続きがあります。--limit を大きくしてください。", "There are more: give a greater --limit."),
+            );
         }
         Ok(())
     }

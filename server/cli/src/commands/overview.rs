@@ -21,7 +21,7 @@ struct Overview {
     hosts_well: u64,
 }
 
-pub(super) async fn show(context: &Context) -> Result<()> {
+pub(super) async fn show(context: &Context<'_>) -> Result<()> {
     let reply = context.client.get("/overview", &Vec::new()).await?;
     context.print(&reply, |overview: Overview| {
         let mut table = Table::new([("", Align::Left), ("", Align::Right)]);

@@ -53,7 +53,7 @@ struct Item {
 }
 
 /// Asks for a renewal, and waits for it where that was asked for.
-pub(super) async fn renew(context: &Context, renew: Renew) -> Result<()> {
+pub(super) async fn renew(context: &Context<'_>, renew: Renew) -> Result<()> {
     let Renew { host, certificate, reason, wait, timeout, interval } = renew;
     let host = hosts::find(context, &host).await?;
     let certificate = certificates::find_on_host(context, host, &certificate).await?;
@@ -70,7 +70,7 @@ pub(super) async fn renew(context: &Context, renew: Renew) -> Result<()> {
     })
 }
 
-pub(super) async fn run(context: &Context, command: Renewal) -> Result<()> {
+pub(super) async fn run(context: &Context<'_>, command: Renewal) -> Result<()> {
     match command {
         Renewal::List { host, clinic, state, open, limit } => {
             let host = hosts::find_named(context, host.as_ref()).await?;
@@ -94,7 +94,7 @@ pub(super) async fn run(context: &Context, command: Renewal) -> Result<()> {
     }
 }
 
-fn table(context: &Context, items: &[Item]) -> Table {
+fn table(context: &Context<'_>, items: &[Item]) -> Table {
     let mut table = Table::new([
         (context.word("状態", "STATE"), Align::Left),
         (context.word("証明書", "CERTIFICATE"), Align::Left),
@@ -120,7 +120,7 @@ fn table(context: &Context, items: &[Item]) -> Table {
 }
 
 /// Prints a renewal, one fact a line.
-pub(super) fn print_detail(context: &Context, detail: Detail) -> Result<()> {
+pub(super) fn print_detail(context: &Context<'_>, detail: Detail) -> Result<()> {
     let Detail {
         id,
         host,
@@ -137,7 +137,8 @@ pub(super) fn print_detail(context: &Context, detail: Detail) -> Result<()> {
         probe,
     } = detail;
     let probe = probe.map(|Probe { target, accepted }| {
-        let said = if accepted { context.word("受け入れた", "accepted") } else { context.word("断った", "refused") };
+        let said =
+            if accepted { context.word("受け入れた", "accepted") } else { context.word("断った", "refused") };
         format!("{target}  {said}")
     });
     let failures = (failures > 0).then(|| failures.to_string());

@@ -37,7 +37,7 @@ struct Me {
 }
 
 /// Signs in, and keeps the token.
-pub(super) async fn log_in(login: Login, common: &Common, locale: Locale, out: Output) -> Result<()> {
+pub(super) async fn log_in(login: Login, common: &Common, locale: Locale, out: &Output) -> Result<()> {
     let file = credentials_file()?;
     let kept = credentials::read(&file).ok().flatten();
     let server = common.server.clone().or_else(|| kept.as_ref().map(|kept| kept.server.clone()));
@@ -63,7 +63,7 @@ pub(super) async fn log_in(login: Login, common: &Common, locale: Locale, out: O
 }
 
 /// What to sign in with: as typed, else as asked for.
-fn read_entry(login: Login, locale: Locale, out: Output) -> Result<serde_json::Value> {
+fn read_entry(login: Login, locale: Locale, out: &Output) -> Result<serde_json::Value> {
     let Login { mail, password_file, code } = login;
     let ask = |question: &str, flag: &str| {
         if !out.can_ask() {
@@ -80,7 +80,8 @@ fn read_entry(login: Login, locale: Locale, out: Output) -> Result<serde_json::V
         }
         None => ask_password(pick(locale, "パスワード: ", "Password: "))?,
     };
-    let code = code.map_or_else(|| ask(pick(locale, "認証アプリのコード", "Code of the authenticator app"), "--code"), Ok)?;
+    let code =
+        code.map_or_else(|| ask(pick(locale, "認証アプリのコード", "Code of the authenticator app"), "--code"), Ok)?;
     Ok(json!({ "mail": mail, "password": password, "code": code }))
 }
 
@@ -92,7 +93,7 @@ fn ask_password(question: &str) -> Result<String> {
 }
 
 /// Ends the token on the server, and forgets it here.
-pub(super) async fn log_out(common: &Common, locale: Locale, out: Output) -> Result<()> {
+pub(super) async fn log_out(common: &Common, locale: Locale, out: &Output) -> Result<()> {
     let file = credentials_file()?;
     let Some(kept) = credentials::read(&file)? else {
         out.note(pick(locale, "サインインしていません。", "Nobody is signed in."));
@@ -113,7 +114,7 @@ pub(super) async fn log_out(common: &Common, locale: Locale, out: Output) -> Res
 }
 
 /// Shows who is signed in.
-pub(super) async fn show_me(context: &Context) -> Result<()> {
+pub(super) async fn show_me(context: &Context<'_>) -> Result<()> {
     let reply = context.client.get("/me", &Vec::new()).await?;
     context.print(&reply, |me: Me| {
         let Me { mail, name, role, vendor } = me;

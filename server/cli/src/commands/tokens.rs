@@ -32,7 +32,7 @@ struct Created {
     token: Option<String>,
 }
 
-pub(super) async fn run(context: &Context, command: Token) -> Result<()> {
+pub(super) async fn run(context: &Context<'_>, command: Token) -> Result<()> {
     match command {
         Token::Create { clinic, uses, hours, approve } => {
             let lifetime_minutes = u64::from(hours) * 60;
@@ -54,7 +54,7 @@ pub(super) async fn run(context: &Context, command: Token) -> Result<()> {
 }
 
 /// Prints the secret alone to standard output, and all about it beside.
-async fn create(context: &Context, body: &serde_json::Value) -> Result<()> {
+async fn create(context: &Context<'_>, body: &serde_json::Value) -> Result<()> {
     let reply = context.client.post("/join-tokens", body).await?;
     context.print(&reply, |Created { item, token }| {
         let token = token.ok_or_else(|| {
@@ -76,7 +76,7 @@ async fn create(context: &Context, body: &serde_json::Value) -> Result<()> {
     })
 }
 
-fn table(context: &Context, items: &[Item]) -> Table {
+fn table(context: &Context<'_>, items: &[Item]) -> Table {
     let mut table = Table::new([
         (context.word("状態", "STATE"), Align::Left),
         (context.word("医療機関", "CLINIC"), Align::Left),
@@ -86,7 +86,8 @@ fn table(context: &Context, items: &[Item]) -> Table {
         ("ID", Align::Left),
     ]);
     for item in items {
-        let approval = if item.approve { context.word("不要", "at once") } else { context.word("要る", "by a person") };
+        let approval =
+            if item.approve { context.word("不要", "at once") } else { context.word("要る", "by a person") };
         table.row([
             in_words(context.locale, &item.state).to_owned(),
             item.clinic.name.clone(),

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::words::{in_words, time_of_day};
 
 /// Asks again and again until the renewal is done, a person has to act, or the time is over.
-pub(super) async fn wait(context: &Context, first: Reply, timeout: Duration, interval: Duration) -> Result<()> {
+pub(super) async fn wait(context: &Context<'_>, first: Reply, timeout: Duration, interval: Duration) -> Result<()> {
     let deadline = Instant::now() + timeout;
     let mut reply = first;
     let mut told = None;
@@ -35,7 +35,7 @@ pub(super) async fn wait(context: &Context, first: Reply, timeout: Duration, int
 }
 
 /// A server that restarts meanwhile is waited for.
-async fn ask_again(context: &Context, id: &str, deadline: Instant, interval: Duration) -> Result<Reply> {
+async fn ask_again(context: &Context<'_>, id: &str, deadline: Instant, interval: Duration) -> Result<Reply> {
     loop {
         match context.client.get(&format!("/renewals/{id}"), &Vec::new()).await {
             Err(Error::Unreachable { .. }) if Instant::now() + interval < deadline => {
@@ -46,7 +46,7 @@ async fn ask_again(context: &Context, id: &str, deadline: Instant, interval: Dur
     }
 }
 
-fn progress_line(context: &Context, detail: &Detail) -> String {
+fn progress_line(context: &Context<'_>, detail: &Detail) -> String {
     let mut line = format!("{}  {}", time_of_day(&detail.since), in_words(context.locale, &detail.state));
     if let Some(why) = &detail.why {
         line = format!("{line}: {why}");
@@ -57,7 +57,7 @@ fn progress_line(context: &Context, detail: &Detail) -> String {
     line
 }
 
-fn finish(context: &Context, reply: &Reply, detail: Detail) -> Result<()> {
+fn finish(context: &Context<'_>, reply: &Reply, detail: Detail) -> Result<()> {
     let closed = detail.state == "closed";
     if context.json {
         context.out.raw_line(reply.text()?)?;
