@@ -97,13 +97,8 @@ pub async fn enroll(
     let asked = Enroll { token, csr, facts, machine_binding: machine.0 };
     let answer = client.enroll(asked).await.map_err(failed)?;
     data_dir.forget_state(disk).map_err(EnrollError::DataDir)?;
-    let new = NewIdentity {
-        chain: answer.chain,
-        pin,
-        server_url: answer.server_url,
-        enrolment_url: server.clone(),
-        machine,
-    };
+    let new =
+        NewIdentity { chain: answer.chain, pin, server_url: answer.server_url, enrolment_url: server.clone(), machine };
     let identity = folder.commit(&new).map_err(EnrollError::Identity)?;
     info!(host = %identity.agent.host, "enrolled");
     Ok(Enrolment::Done { identity: Box::new(identity), report_only: answer.report_only })

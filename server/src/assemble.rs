@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use inkan_core::ports::Entropy;
 use inkan_core::{Core, Settings};
-pub(crate) use inkan_db::{
-    Examination, examine as examine_database, migrate as migrate_database, newest_schema_version,
-};
+pub(crate) use inkan_db::{Examination, examine as examine_database, newest_schema_version};
 use inkan_db::{OpenError, SqliteDatabase, SqliteOptions};
 use inkan_issuance::identity_ca::CaPin;
 use inkan_model::Clock;
@@ -17,7 +15,7 @@ use rustls_pki_types::pem::PemObject as _;
 
 use crate::adapters::{SystemClock, SystemEntropy};
 use crate::config::{Config, ProbeConfig};
-use crate::deployment::{CertificateError, Deployment, DeploymentError};
+use crate::deployment::{CertificateError, Deployment, DeploymentError, FileError};
 use crate::listener::ListenError;
 use crate::tls::TlsError;
 
@@ -42,7 +40,7 @@ impl Default for World {
 pub enum StartError {
     /// `addresses.json` could not be written.
     #[error("could not say where the server listens")]
-    Addresses(#[source] crate::deployment::FileError),
+    Addresses(#[source] FileError),
     /// The certificate that probes trust cannot be read.
     #[error("renewal.probe.anchor_file: could not read {}", path.display())]
     Anchor {
@@ -76,9 +74,18 @@ pub enum StartError {
     /// A port cannot be had.
     #[error("could not start a listener")]
     Listen(#[source] ListenError),
+    /// The lock could not be taken.
+    #[error("could not lock the data directory")]
+    Lock(#[source] FileError),
     /// The descriptors of the protocol are not readable by the reflection service.
     #[error("could not set up gRPC reflection")]
     Reflection(#[source] tonic_reflection::server::Error),
+    /// A server runs on the data directory.
+    #[error("another server runs on {}", path.display())]
+    Running {
+        /// Which folder.
+        path: PathBuf,
+    },
     /// The link for the first owner could not be made.
     #[error("could not make the setup link")]
     SetupLink(#[source] inkan_core::Error),
@@ -103,16 +110,13 @@ impl Backstage {
     /// Says what could not be opened.
     pub async fn open(config: &Config, world: World) -> Result<Self, StartError> {
         let World { clock, entropy } = &world;
-        let deployment = Deployment::open_or_create(
-            &config.data_dir,
-            config.trust_domain.as_ref(),
-            clock.as_ref(),
-            entropy.as_ref(),
-        )
-        .map_err(|cause| StartError::Deployment { path: config.data_dir.clone(), cause: Box::new(cause) })?;
-        let db = SqliteDatabase::open(&config.database, SqliteOptions::new(Arc::clone(entropy)))
+        let Config { data_dir, database, trust_domain, .. } = config;
+        let deployment =
+            Deployment::open_or_create(data_dir, database, trust_domain.as_ref(), clock.as_ref(), entropy.as_ref())
+                .map_err(|cause| StartError::Deployment { path: data_dir.clone(), cause: Box::new(cause) })?;
+        let db = SqliteDatabase::open(database, SqliteOptions::new(Arc::clone(entropy)))
             .await
-            .map_err(|cause| StartError::Database { path: config.database.clone(), cause })?;
+            .map_err(|cause| StartError::Database { path: database.clone(), cause })?;
         let core = Core::new(inkan_core::Parts {
             db: db.clone(),
             clock: Arc::clone(clock),

@@ -17,6 +17,7 @@ use tracing::{error, info};
 
 use crate::assemble::{Backstage, StartError, World};
 use crate::config::{Config, PublicUrl, WebConfig, WebTls};
+use crate::deployment::lock::{self, Lock};
 use crate::deployment::{FileError, ListenerCertificate, files};
 use crate::grpc::{Grpc, HostRate, NetworkRate, Parts};
 use crate::listener::{Admission, ListenError, Listener, Stop};
@@ -47,6 +48,9 @@ pub struct Addresses {
 impl Addresses {
     /// What the server that uses this data directory has written, if one runs.
     pub(crate) fn find(data_dir: &Path) -> Option<Self> {
+        if !lock::is_locked(data_dir) {
+            return None;
+        }
         let bytes = files::find_private(&data_dir.join(ADDRESSES_FILE)).ok()??;
         serde_json::from_slice(&bytes).ok()
     }
@@ -77,6 +81,7 @@ pub enum ServeError {
 pub struct Server {
     backstage: Backstage,
     data_dir: PathBuf,
+    _lock: Lock,
     addresses: Addresses,
     setup_link: Option<String>,
     stop: Stop,
@@ -100,7 +105,10 @@ impl Server {
         // Before anything counts: figures recorded without a recorder are lost.
         telemetry::recorder();
         let backstage = Backstage::open(config, world).await?;
-        Addresses::forget(&config.data_dir);
+        let data_dir = &config.data_dir;
+        let locked = lock::lock(data_dir).map_err(StartError::Lock)?;
+        let lock = locked.ok_or_else(|| StartError::Running { path: data_dir.clone() })?;
+        Addresses::forget(data_dir);
         let World { clock, entropy } = backstage.world.clone();
         let (names, deployment) = (config.public_names.clone(), Arc::clone(&backstage.deployment));
         let certificate = ListenerCertificate::open(&deployment, names, clock, Arc::clone(&entropy))
@@ -131,11 +139,10 @@ impl Server {
         running.spawn(run_tasks(backstage.core.clone(), ground, stop.clone()));
 
         let setup_link = create_setup_link(&backstage.core, &addresses.web).await?;
-        addresses.write(&config.data_dir, entropy.as_ref()).map_err(StartError::Addresses)?;
+        addresses.write(data_dir, entropy.as_ref()).map_err(StartError::Addresses)?;
         health.report(true).await;
         info!(web = addresses.web, agents = addresses.agents, enrolment = addresses.enrolment, "serving");
-        let data_dir = config.data_dir.clone();
-        Ok(Self { backstage, data_dir, addresses, setup_link, stop, running, health })
+        Ok(Self { backstage, data_dir: data_dir.clone(), _lock: lock, addresses, setup_link, stop, running, health })
     }
 
     /// Where it is reached.

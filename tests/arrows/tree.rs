@@ -132,7 +132,8 @@ fn languages_of(text: &str) -> BTreeMap<String, Vec<String>> {
         while above.last().is_some_and(|(at, _)| *at >= indent) {
             above.pop();
         }
-        let path = |more: &[&str]| above.iter().map(|(_, key)| key.as_str()).chain(more.iter().copied()).collect::<Vec<_>>();
+        let path =
+            |more: &[&str]| above.iter().map(|(_, key)| key.as_str()).chain(more.iter().copied()).collect::<Vec<_>>();
         if rest.trim_start().starts_with('{') {
             let languages = ["en", "ja"].into_iter().filter(|language| has_key(rest, language));
             found.insert(path(&[key]).join("."), languages.map(str::to_owned).collect());
@@ -163,7 +164,8 @@ fn languages_are_read_off_nested_keys() {
 
 #[test]
 fn languages_are_read_off_keys_on_one_line() {
-    let found = languages_of("key:\n  absent: { ja: \"なし\", en: \"missing\" }\n  there: { ja: \"あり\", en: \"\" }\n");
+    let found =
+        languages_of("key:\n  absent: { ja: \"なし\", en: \"missing\" }\n  there: { ja: \"あり\", en: \"\" }\n");
     assert_eq!(found["key.absent"], ["en", "ja"]);
     assert_eq!(found["key.there"], ["ja"]);
 }

@@ -3,7 +3,6 @@
 
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -16,6 +15,9 @@ use tokio::task::JoinSet;
 
 use crate::Scale;
 use crate::size::{entry, own_location, pc};
+
+/// After so long the server takes a burst again, which is one call more each second.
+const FORGIVEN: Duration = Duration::from_secs(11);
 
 /// What was measured.
 pub(crate) struct Costs {
@@ -56,6 +58,14 @@ enum Work {
 }
 
 impl Work {
+    /// How often in a row: the server takes ten calls of a host at once, and a changed report is three.
+    const fn burst(&self) -> u64 {
+        match self {
+            Self::Quiet => 9,
+            Self::Change(_) => 3,
+        }
+    }
+
     async fn once(&self, pc: &mut SimulatedPc) -> Result<()> {
         if let Self::Change(ca) = self {
             let name = subject(["medical", "ishikawa"], "changed")?;
@@ -67,28 +77,31 @@ impl Work {
     }
 }
 
-/// Lets the whole fleet work for some time.
-async fn load(id: u32, scale: Scale, fleet: Vec<SimulatedPc>, work: Work) -> Result<(Vec<SimulatedPc>, Measured)> {
-    let done = Arc::new(AtomicU64::new(0));
-    let (began, before) = (Instant::now(), processor_time(id)?);
-    let end = began + Duration::from_secs(scale.seconds);
-    let mut workers = JoinSet::new();
-    for mut pc in fleet {
-        let (done, work) = (Arc::clone(&done), work.clone());
-        workers.spawn(async move {
-            while Instant::now() < end {
-                work.once(&mut pc).await?;
-                done.fetch_add(1, Ordering::Relaxed);
-            }
-            anyhow::Ok(pc)
-        });
+/// Lets the whole fleet work, each PC in bursts that the server takes from one host.
+async fn load(id: u32, scale: Scale, mut fleet: Vec<SimulatedPc>, work: Work) -> Result<(Vec<SimulatedPc>, Measured)> {
+    let mut measured = Measured { done: 0, wall: Duration::ZERO, processor: Duration::ZERO };
+    for _ in 0..scale.bursts {
+        tokio::time::sleep(FORGIVEN).await;
+        let (began, before) = (Instant::now(), processor_time(id)?);
+        let mut workers = JoinSet::new();
+        for mut pc in fleet {
+            let work = work.clone();
+            workers.spawn(async move {
+                for _ in 0..work.burst() {
+                    work.once(&mut pc).await?;
+                }
+                anyhow::Ok(pc)
+            });
+        }
+        fleet = Vec::new();
+        while let Some(pc) = workers.join_next().await {
+            fleet.push(pc.context("a worker panicked")??);
+        }
+        measured.done += fleet.len() as u64 * work.burst();
+        measured.wall += began.elapsed();
+        measured.processor += processor_time(id)?.saturating_sub(before);
     }
-    let mut fleet = Vec::new();
-    while let Some(pc) = workers.join_next().await {
-        fleet.push(pc.context("a worker panicked")??);
-    }
-    let processor = processor_time(id)?.saturating_sub(before);
-    Ok((fleet, Measured { done: done.load(Ordering::Relaxed), wall: began.elapsed(), processor }))
+    Ok((fleet, measured))
 }
 
 /// The time that a process has had on a processor so far: fields 14 and 15 of /proc/PID/stat (proc(5)), in ticks of which

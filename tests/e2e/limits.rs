@@ -88,10 +88,15 @@ async fn a_wrong_field_of_the_api_is_named_in_the_refusal() {
     refused("/join-tokens", json!({ "clinic_code": "1710119153", "uses": 21 }), "uses").await;
     refused("/join-tokens", json!({ "clinic_code": "1710119153", "lifetime_minutes": 1441 }), "lifetime_minutes").await;
     refused("/join-tokens", json!({ "clinic_code": "1710119153", "used": 1 }), "used").await;
-    refused("/renewals", json!({ "host": "x", "certificate": "00" }), "host").await;
+    refused("/renewals", json!({ "host": "x", "certificate": "00".repeat(32) }), "host").await;
+    refused("/renewals", json!({ "host": well_formed_id(), "certificate": "00" }), "certificate").await;
     let wrong = "code,name,kind,prefecture\n1,さくら,医科,石川\n1710000001,,医科,石川\n1710000002,良い,医科,石川\n";
-    let error = api.import_clinics(wrong).await.unwrap_err().to_string();
-    let error = format!("{error} {:#}", api.import_clinics(wrong).await.unwrap_err());
+    let error = format!("{:#}", api.import_clinics(wrong).await.unwrap_err());
     assert!(error.contains("\"line\":2") && error.contains("\"line\":3"), "{error}");
     assert_eq!(api.list("/clinics").await.unwrap().len(), 1, "one wrong line, and nothing is stored");
+}
+
+/// An identifier that is well formed.
+fn well_formed_id() -> &'static str {
+    "019a9f3c-7a10-7cc0-8000-5b1f0a3f2c11"
 }

@@ -54,7 +54,10 @@ pub struct EnrollArgs {
 /// Never shows the token.
 impl std::fmt::Debug for EnrollArgs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EnrollArgs").field("server", &self.server).field("replace", &self.replace).finish_non_exhaustive()
+        f.debug_struct("EnrollArgs")
+            .field("server", &self.server)
+            .field("replace", &self.replace)
+            .finish_non_exhaustive()
     }
 }
 
@@ -72,7 +75,9 @@ pub(super) fn run(args: EnrollArgs, settings: &AgentSettings, out: &mut dyn Writ
     match runtime()?.block_on(enrolling).map_err(Failure::enrolling)? {
         Enrolment::Already { host } => print(
             out,
-            format_args!("This PC is enrolled already, as host {host}. Nothing was done. (--replace enrols it anew.)\n"),
+            format_args!(
+                "This PC is enrolled already, as host {host}. Nothing was done. (--replace enrols it anew.)\n"
+            ),
         )?,
         Enrolment::Done { identity, report_only } => {
             let host = identity.agent.host;
@@ -81,7 +86,12 @@ pub(super) fn run(args: EnrollArgs, settings: &AgentSettings, out: &mut dyn Writ
             } else {
                 "It reports, and renews certificates, at once."
             };
-            print(out, format_args!("Enrolled as host {host}.\n{next}\nStart the agent with: systemctl enable --now inkan-agent\n"))?;
+            print(
+                out,
+                format_args!(
+                    "Enrolled as host {host}.\n{next}\nStart the agent with: systemctl enable --now inkan-agent\n"
+                ),
+            )?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -92,7 +102,8 @@ fn read_token(file: Option<&Path>, token: Option<Zeroizing<String>>) -> Result<J
         (Some(file), _) => read_file(file)?,
         (None, Some(token)) => token,
         (None, None) => {
-            let what = "there is no join token: add --token-file FILE, or set INKAN_TOKEN. Your vendor gives tokens out.";
+            let what =
+                "there is no join token: add --token-file FILE, or set INKAN_TOKEN. Your vendor gives tokens out.";
             return Err(Failure::usage(what.to_owned()));
         }
     };
@@ -100,7 +111,8 @@ fn read_token(file: Option<&Path>, token: Option<Zeroizing<String>>) -> Result<J
 }
 
 fn read_file(file: &Path) -> Result<Zeroizing<String>, Failure> {
-    let read = if file == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { fs::read_to_string(file) };
+    let read =
+        if file == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { fs::read_to_string(file) };
     let failed = |error| Failure::usage(format!("could not read the join token from {}: {error}", file.display()));
     read.map(Zeroizing::new).map_err(failed)
 }

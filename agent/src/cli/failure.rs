@@ -67,12 +67,9 @@ impl Failure {
             EnrollError::Identity(error) => Self::identity(error),
             EnrollError::Uplink { ref cause, .. } => {
                 let code = match cause {
-                    UplinkError::Refused(_) | UplinkError::Expired(_) => 5,
+                    UplinkError::Refused(_) | UplinkError::Expired(_) | UplinkError::Untrusted(_) => 5,
                     UplinkError::Busy(_) | UplinkError::Connect(_) | UplinkError::Unreachable(_) => 4,
-                    UplinkError::Address(_)
-                    | UplinkError::Answer(_)
-                    | UplinkError::Sign(_)
-                    | UplinkError::Tls(_) => 1,
+                    UplinkError::Address(_) | UplinkError::Answer(_) | UplinkError::Sign(_) | UplinkError::Tls(_) => 1,
                 };
                 Self::new(code, error)
             }

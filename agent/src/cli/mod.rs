@@ -37,7 +37,7 @@ Exit codes:
   2  wrong usage
   3  not enrolled, or the identity cannot be used on this PC: enrol (again)
   4  the server cannot be reached or cannot answer: try again later
-  5  the server refused: ask the vendor
+  5  the server refused, or is not the one of the pin: ask the vendor
   6  another agent is working with the data directory
   7  doctor: something has to be done";
 
@@ -71,10 +71,14 @@ pub enum Command {
     Status(StatusArgs),
 }
 
-/// Runs one command.
+/// Runs one command, and logs to stderr.
 pub fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, Failure> {
-    let Cli { command, settings, log } = cli;
-    logging::start(&log)?;
+    logging::start(&cli.log)?;
+    execute(cli, out)
+}
+
+fn execute(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, Failure> {
+    let Cli { command, settings, log: _ } = cli;
     let settings = AgentSettings::load(&settings).map_err(Failure::settings)?;
     match command {
         Command::Doctor(args) => doctor::run(&args, &settings, out),

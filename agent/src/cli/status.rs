@@ -35,10 +35,8 @@ struct Shown {
 pub(super) fn run(args: StatusArgs, settings: &AgentSettings, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     let data_dir = DataDir::new(&settings.data_dir);
     let folder = IdentityFolder::new(Disk::default(), data_dir.path());
-    let (identity, _) = folder
-        .find()
-        .map_err(Failure::identity)?
-        .ok_or_else(|| Failure::identity(IdentityError::NotEnrolled))?;
+    let (identity, _) =
+        folder.find().map_err(Failure::identity)?.ok_or_else(|| Failure::identity(IdentityError::NotEnrolled))?;
     let now = SystemClock.now();
     let found = status::read(data_dir.path()).map_err(Failure::failed)?;
     let status = found.filter(|status| status.host == identity.agent.host);
@@ -63,7 +61,9 @@ impl fmt::Display for Words<'_> {
         let (Shown { running, status }, now) = (self.shown, self.now);
         writeln!(f, "host         {} at {}", status.host, status.server_url)?;
         match running {
-            true => writeln!(f, "agent        {}, running since {}", status.agent_version, ago(status.started_at, now))?,
+            true => {
+                writeln!(f, "agent        {}, running since {}", status.agent_version, ago(status.started_at, now))?
+            }
             false => writeln!(f, "agent        {}, not running: systemctl start inkan-agent", status.agent_version)?,
         }
         match status.last_sync {
@@ -77,7 +77,12 @@ impl fmt::Display for Words<'_> {
         let renewal = status.identity.renew_at;
         writeln!(f, "identity     until {}, renewed about {renewal}", status.identity.not_after)?;
         if let Some(ahead) = status.clock_ahead_ms.filter(|ahead| ahead.abs() > 60_000) {
-            writeln!(f, "clock        {} s {} the server's", ahead.abs() / 1_000, if ahead > 0 { "ahead of" } else { "behind" })?;
+            writeln!(
+                f,
+                "clock        {} s {} the server's",
+                ahead.abs() / 1_000,
+                if ahead > 0 { "ahead of" } else { "behind" }
+            )?;
         }
         if status.outcomes_waiting > 0 {
             writeln!(f, "waiting      {} outcomes that the server has not taken yet", status.outcomes_waiting)?;

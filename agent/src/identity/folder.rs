@@ -199,10 +199,8 @@ impl IdentityFolder {
 
     fn read_file(&self, path: &Path) -> Result<Option<File>, IdentityError> {
         let Some(bytes) = self.disk.find(path, FILE).map_err(failed("read", path))? else { return Ok(None) };
-        let malformed = |error: serde_json::Error| IdentityError::Malformed {
-            path: path.to_path_buf(),
-            why: error.to_string(),
-        };
+        let malformed =
+            |error: serde_json::Error| IdentityError::Malformed { path: path.to_path_buf(), why: error.to_string() };
         serde_json::from_slice(&bytes).map(Some).map_err(malformed)
     }
 

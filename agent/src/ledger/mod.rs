@@ -166,9 +166,7 @@ impl Ledger {
 
     fn write(&mut self, content: Content) -> Result<(), LedgerError> {
         let bytes = disk::seal(&content).map_err(LedgerError::Encode)?;
-        self.disk
-            .replace(&self.path, &bytes)
-            .map_err(|cause| LedgerError::Write { path: self.path.clone(), cause })?;
+        self.disk.replace(&self.path, &bytes).map_err(|cause| LedgerError::Write { path: self.path.clone(), cause })?;
         self.content = content;
         Ok(())
     }

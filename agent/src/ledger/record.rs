@@ -126,9 +126,10 @@ impl RenewalRecord {
     /// Owes an outcome. A failure of a step that is owed already adds nothing.
     pub fn owe(&mut self, result: OutcomeResult, at: Timestamp) {
         let says_nothing_new = match &result {
-            OutcomeResult::Failed { step, .. } => self.owed.iter().any(|owed| {
-                matches!(&owed.result, OutcomeResult::Failed { step: other, .. } if other == step)
-            }),
+            OutcomeResult::Failed { step, .. } => self
+                .owed
+                .iter()
+                .any(|owed| matches!(&owed.result, OutcomeResult::Failed { step: other, .. } if other == step)),
             other => self.owed.iter().any(|owed| owed.result == *other),
         };
         if says_nothing_new {
@@ -146,10 +147,9 @@ impl RenewalRecord {
             Stage::Listed => Vec::new(),
             Stage::Requested { csr } => vec![OutcomeResult::Requested { csr: csr.clone() }],
             Stage::Installed { new } => vec![OutcomeResult::Installed { new: *new }],
-            Stage::Proven { new, proof } => vec![
-                OutcomeResult::Installed { new: *new },
-                OutcomeResult::Proven { new: *new, proof: proof.clone() },
-            ],
+            Stage::Proven { new, proof } => {
+                vec![OutcomeResult::Installed { new: *new }, OutcomeResult::Proven { new: *new, proof: proof.clone() }]
+            }
             Stage::OldArchived { new } => vec![OutcomeResult::OldArchived { new: *new }],
         }
     }

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
+use inkan_model::Fingerprint;
 use inkan_model::directive::{RenewalDirective, RenewalWant};
 use inkan_model::renewal::{OutcomeResult, RenewalStep};
 use inkan_model::store::{Location, Scope, StoreKind};
-use inkan_model::Fingerprint;
 use proptest::prelude::*;
 
 use super::*;
@@ -27,10 +27,7 @@ fn directive(byte: u8) -> RenewalDirective {
 }
 
 fn directives(generation: u64, renewals: &[u8]) -> Directives {
-    Directives {
-        generation: Generation(generation),
-        renewals: renewals.iter().map(|byte| directive(*byte)).collect(),
-    }
+    Directives { generation: Generation(generation), renewals: renewals.iter().map(|byte| directive(*byte)).collect() }
 }
 
 fn open(path: &Path) -> Ledger {
@@ -82,8 +79,7 @@ fn a_damaged_ledger_and_one_of_another_host_are_put_aside() {
 fn a_failed_write_changes_nothing_in_memory() {
     let folder = tempfile::tempdir().unwrap();
     let gate = Arc::new(EndAfter::changes(0));
-    let mut ledger =
-        Ledger::open(Disk::behind(gate.clone()), &folder.path().join("ledger"), host(1), now()).unwrap();
+    let mut ledger = Ledger::open(Disk::behind(gate.clone()), &folder.path().join("ledger"), host(1), now()).unwrap();
     assert!(matches!(ledger.accept(directives(1, &[1])), Err(LedgerError::Write { .. })));
     assert_eq!(ledger.generation(), Generation(0));
     gate.set(None);

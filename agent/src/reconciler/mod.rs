@@ -207,7 +207,8 @@ impl Reconciler {
                     done.failures += 1;
                     warn!(renewal = %record.renewal, ?plan, "could not clean up after a renewal");
                     tracing::debug!(renewal = %record.renewal, why = with_causes(&error), "why it failed");
-                    let (step, at, under) = (inkan_model::renewal::RenewalStep::Install, self.clock.now(), self.ledger.generation());
+                    let (step, at, under) =
+                        (inkan_model::renewal::RenewalStep::Install, self.clock.now(), self.ledger.generation());
                     let failure = Some(FailedStep { step, at, under, retry: true });
                     self.put(RenewalRecord { failure, ..record })?;
                 }
@@ -226,7 +227,8 @@ impl Reconciler {
         let mut appended = Vec::new();
         for record in &mut records {
             for owed in &mut record.owed {
-                let is_spooled = owed.position().is_some_and(|at| at.epoch == last.epoch && at.sequence <= last.sequence);
+                let is_spooled =
+                    owed.position().is_some_and(|at| at.epoch == last.epoch && at.sequence <= last.sequence);
                 if !is_spooled {
                     sequence += 1;
                     owed.spooled = Some((last.epoch, sequence));

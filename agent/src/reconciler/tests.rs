@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use inkan_model::RenewalId;
+use inkan_model::digest::StateDigest;
 use inkan_model::directive::ProbeTarget;
 use inkan_model::renewal::{OutcomeResult, RenewalStep};
 use inkan_model::store::KeyPresence;
 use inkan_model::sync::SyncReport;
-use inkan_model::digest::StateDigest;
 
 use super::*;
 use crate::disk::fake::EndAfter;

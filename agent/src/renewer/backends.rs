@@ -18,7 +18,6 @@ impl Backends {
     pub fn new(backends: Vec<Arc<dyn StoreBackend>>) -> Self {
         Self(backends)
     }
-
 }
 
 impl Stores for Backends {

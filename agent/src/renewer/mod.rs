@@ -11,8 +11,8 @@ mod successor;
 use std::error::Error;
 use std::sync::Arc;
 
-use inkan_issuance::request::{self, RequestError, RequestSigner};
 use inkan_issuance::proof;
+use inkan_issuance::request::{self, RequestError, RequestSigner};
 use inkan_model::directive::{ProbeTarget, RenewalDirective, RenewalWant};
 use inkan_model::renewal::{ProbeResult, Proof};
 use inkan_model::store::Location;
@@ -83,11 +83,9 @@ impl StepError {
         match self {
             Self::Change(ChangeError::ReadOnly { .. }) => false,
             Self::Change(_) | Self::Missing { .. } | Self::Refused(_) => true,
-            Self::NoKeyring { .. }
-            | Self::OtherCertificate
-            | Self::Request(_)
-            | Self::Successor(_)
-            | Self::Unsaid => false,
+            Self::NoKeyring { .. } | Self::OtherCertificate | Self::Request(_) | Self::Successor(_) | Self::Unsaid => {
+                false
+            }
         }
     }
 }

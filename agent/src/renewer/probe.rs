@@ -96,8 +96,7 @@ async fn connect(target: &ProbeTarget, key: CertifiedKey) -> Result<String, Prob
         .with_root_certificates(roots)
         .with_client_cert_resolver(Arc::clone(&shown) as Arc<dyn ResolvesClientCert>);
     let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(ProbeError::Connect)?;
-    let mut stream =
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(ProbeError::Handshake)?;
+    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(ProbeError::Handshake)?;
     let answer = ask(&mut stream, host).await.map_err(ProbeError::Refused)?;
     if !shown.asked.load(Ordering::Relaxed) {
         return Err(ProbeError::NotAsked);

@@ -22,10 +22,10 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-pub use self::keeper::{IdentityKeeper, KeeperError};
-pub use self::signals::stop_signal;
 use self::backoff::Backoff;
+pub use self::keeper::{IdentityKeeper, KeeperError};
 use self::schedule::Schedule;
+pub use self::signals::stop_signal;
 use self::watch::Watcher;
 use crate::causes::with_causes;
 use crate::chance::Chance;
@@ -199,7 +199,8 @@ impl Running {
         if synced.stale {
             self.schedule.scan_now(now);
         }
-        let standing = self.agent.desk.work(|reconciler| (reconciler.standing().generation, reconciler.pending())).await;
+        let standing =
+            self.agent.desk.work(|reconciler| (reconciler.standing().generation, reconciler.pending())).await;
         let clock = self.agent.clock.now();
         self.agent.status.update(|status| {
             status.synced(synced, clock, wait);

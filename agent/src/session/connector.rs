@@ -18,6 +18,7 @@ use super::UplinkError;
 use super::proxy::{Proxy, ProxyError};
 use crate::identity::Identity;
 use crate::tls;
+use crate::tls::danger::NotPinned;
 
 /// How long a connection may take to come up, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -46,6 +47,9 @@ pub enum ConnectError {
         #[source]
         cause: io::Error,
     },
+    /// The server's authority is not the pinned one.
+    #[error("could not trust the server")]
+    NotPinned(#[source] NotPinned),
     /// The proxy does not let the agent through.
     #[error("could not pass the proxy")]
     Proxy(#[source] ProxyError),
@@ -109,7 +113,10 @@ impl ServerAddress {
             Some(proxy) => proxy.connect(&self.host, self.port).await.map_err(ConnectError::Proxy)?,
             None => dial(&self.host, self.port).await?,
         };
-        let failed = |cause| ConnectError::Tls { host: self.host.clone(), cause };
+        let failed = |cause| match NotPinned::behind(&cause) {
+            Some(pin) => ConnectError::NotPinned(pin),
+            None => ConnectError::Tls { host: self.host.clone(), cause },
+        };
         TlsConnector::from(tls).connect(self.name.clone(), stream).await.map_err(failed)
     }
 }

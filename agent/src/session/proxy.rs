@@ -98,7 +98,8 @@ impl Proxy {
         stream.write_all(request.as_bytes()).await.map_err(ProxyError::Io)?;
         let head = read_head(stream).await.map_err(ProxyError::Io)?;
         let line = head.lines().next().unwrap_or_default();
-        let is_success = line.starts_with("HTTP/1.") && line.split(' ').nth(1).is_some_and(|code| code.starts_with('2'));
+        let is_success =
+            line.starts_with("HTTP/1.") && line.split(' ').nth(1).is_some_and(|code| code.starts_with('2'));
         if is_success { Ok(()) } else { Err(ProxyError::Refused { line: inkan_model::limits::tame_text(line, 255) }) }
     }
 }

@@ -37,6 +37,9 @@ pub enum UplinkError {
     /// The connection cannot be set up.
     #[error("could not set up the connection")]
     Tls(#[source] TlsError),
+    /// Somebody answers who is not the server that the pin is of.
+    #[error("whoever answers there is not the server that the pin is of")]
+    Untrusted(#[source] Reason),
     /// The server cannot be reached, or the connection broke.
     #[error("could not reach the server")]
     Unreachable(#[source] Reason),
@@ -66,21 +69,16 @@ fn said(reason: &Reason) -> &str {
     }
 }
 
-impl UplinkError {
-    /// Whether the server said no, as against not being there.
-    pub const fn is_refusal(&self) -> bool {
-        matches!(self, Self::Refused(_) | Self::Expired(_))
-    }
-}
-
 impl From<Status> for UplinkError {
     fn from(status: Status) -> Self {
         let expired = status.source().is_some_and(says_expired);
+        let untrusted = status.source().is_some_and(is_untrusted);
         let transport = status.source().is_some();
         let code = status.code();
         let reason = Reason(status);
         match code {
             _ if expired => Self::Expired(reason),
+            _ if untrusted => Self::Untrusted(reason),
             _ if transport => Self::Unreachable(reason),
             Code::Unauthenticated
             | Code::PermissionDenied
@@ -98,19 +96,18 @@ impl From<Status> for UplinkError {
     }
 }
 
-/// Looks for the alert by which a TLS server refuses a client certificate whose time is over.
+/// Looks for the alert by which a TLS server refuses a client certificate whose time is over. HTTP/2 keeps only the words
+/// of what broke its connection, so it is looked for by the words that rustls has for it.
 fn says_expired(error: &(dyn Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(rustls::Error::AlertReceived(AlertDescription::CertificateExpired)) = error.downcast_ref() {
-            return true;
-        }
-        // An I/O error does not name the error that it carries as its source.
-        let carried = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        next = match carried {
-            Some(carried) => Some(carried as &(dyn Error + 'static)),
-            None => error.source(),
-        };
-    }
-    false
+    let words = rustls::Error::AlertReceived(AlertDescription::CertificateExpired).to_string();
+    causes(error).any(|cause| cause.to_string() == words)
+}
+
+/// Whether the server could not show that it is the right one.
+fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| matches!(cause.downcast_ref(), Some(ConnectError::NotPinned(_))))
+}
+
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
 }

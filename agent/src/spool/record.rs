@@ -99,7 +99,11 @@ fn read_record(epoch: u64, expected: u64, rest: &[u8]) -> Step {
     if checksum(&[&epoch.to_be_bytes(), said]) != check {
         // A file may have grown before its bytes were written.
         let never_written = rest.iter().all(|byte| *byte == 0);
-        return if never_written { Step::CutOff } else { Step::Damaged("the head of a record is not what was written") };
+        return if never_written {
+            Step::CutOff
+        } else {
+            Step::Damaged("the head of a record is not what was written")
+        };
     }
     let (length, sequence) = (usize::try_from(number(&said[..4])).unwrap_or(usize::MAX), number(&said[4..]));
     if length > PAYLOAD {

@@ -175,11 +175,7 @@ impl Reporter {
     }
 
     /// Takes note of what is acknowledged and directed. Directives that are refused leave those before in force.
-    async fn note(
-        &self,
-        acknowledged: SpoolPosition,
-        directives: Option<Directives>,
-    ) -> Result<Noted, SyncError> {
+    async fn note(&self, acknowledged: SpoolPosition, directives: Option<Directives>) -> Result<Noted, SyncError> {
         let work = move |reconciler: &mut Reconciler| {
             reconciler.acknowledge(acknowledged)?;
             let accepted = directives.map_or(Ok(false), |directives| reconciler.accept(directives));

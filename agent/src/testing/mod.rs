@@ -6,7 +6,7 @@ mod uplink;
 
 use inkan_model::Timestamp;
 
-pub(crate) use self::pc::{Pc, ScriptedProber};
+pub(crate) use self::pc::Pc;
 pub(crate) use self::server::FakeServer;
 pub(crate) use self::uplink::{FakeUplink, identity_under};
 

@@ -11,7 +11,7 @@ use inkan_model::directive::{Directives, Generation, ProbeTarget, RenewalDirecti
 use inkan_model::renewal::{Outcome, OutcomeResult, Renewal, RenewalState, Requester};
 use inkan_model::store::{Location, StoreSet};
 use inkan_model::sync::{HostReport, Lacks, SpoolPosition, SyncAnswer, SyncReport};
-use inkan_model::{Fingerprint, HostId, RenewalId, Timestamp, VendorId};
+use inkan_model::{Fingerprint, HostId, RenewalId, VendorId};
 use inkan_wire::Upload;
 use time::Duration;
 
@@ -243,10 +243,5 @@ impl FakeServer {
     /// Where the spool stands for the server.
     pub(crate) fn forget_spool(&mut self, acknowledged: SpoolPosition) {
         self.acknowledged = acknowledged;
-    }
-
-    /// The newest moment that the server has seen; for tests of time.
-    pub(crate) fn now() -> Timestamp {
-        NOW
     }
 }

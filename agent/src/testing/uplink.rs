@@ -75,7 +75,8 @@ pub(crate) struct FakeUplink {
     pub(crate) expired: AtomicBool,
     pub(crate) syncs: Mutex<Vec<tokio::time::Instant>>,
     pub(crate) recoveries: AtomicUsize,
-    pub(crate) adopted: Mutex<Vec<u64>>,
+    /// Generations that were adopted, with how many Syncs there were before.
+    pub(crate) adopted: Mutex<Vec<(u64, usize)>>,
     pub(crate) watches: AtomicUsize,
     /// The clock for new identities.
     pub(crate) clock: Arc<dyn inkan_model::Clock>,
@@ -163,7 +164,8 @@ impl Uplink for FakeUplink {
     }
 
     async fn adopt(&self, identity: Arc<Identity>) -> Result<(), UplinkError> {
-        self.adopted.lock().unwrap().push(identity.generation);
+        let syncs = self.sync_count();
+        self.adopted.lock().unwrap().push((identity.generation, syncs));
         Ok(())
     }
 }

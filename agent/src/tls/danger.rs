@@ -4,6 +4,7 @@
 //! its SubjectPublicKeyInfo is the pin that the operator gave with the join token; everything else is checked as in any
 //! TLS connection: the leaf is signed by the authority, names the server, is for servers, and is valid now.
 
+use std::io;
 use std::sync::Arc;
 
 use inkan_issuance::identity_ca::CaPin;
@@ -17,10 +18,21 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCer
 use super::provider;
 
 /// The server's chain has no authority with the pinned key.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the server shows no authority with the key of pin {pin}: is this the right server, and the right pin?")]
-struct NotPinned {
-    pin: CaPin,
+pub struct NotPinned {
+    /// The pin.
+    pub pin: CaPin,
+}
+
+impl NotPinned {
+    /// Finds this refusal behind the error of a handshake.
+    pub fn behind(error: &io::Error) -> Option<Self> {
+        match error.get_ref()?.downcast_ref()? {
+            Error::InvalidCertificate(CertificateError::Other(OtherError(refusal))) => refusal.downcast_ref().copied(),
+            _ => None,
+        }
+    }
 }
 
 /// Verifies a server by the pin of its authority's key.

@@ -27,7 +27,10 @@ pub(crate) fn system_roots() -> io::Result<RootCertStore> {
     let blocks = pem::parse_many(&text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(
-        blocks.into_iter().filter(|block| block.tag() == "CERTIFICATE").map(|block| CertificateDer::from(block.into_contents())),
+        blocks
+            .into_iter()
+            .filter(|block| block.tag() == "CERTIFICATE")
+            .map(|block| CertificateDer::from(block.into_contents())),
     );
     Ok(roots)
 }

@@ -22,7 +22,7 @@ pub(crate) struct ChainBox {
 pub(crate) fn draw_chain(boxes: &[ChainBox], label: &str, issued: &str, wide: bool) -> Svg {
     let count = u32::try_from(boxes.len()).unwrap_or(1).max(1);
     // At most three stand side by side in a column; more would be too small to read.
-    let box_width = if wide { 186 } else { 340 };
+    let box_width = if wide { 210 } else { 340 };
     let (step_x, step_y) = if wide { (box_width + 52, 0) } else { (0, 70 + 34) };
     let (width, height) = (step_x * (count - 1) + box_width + 4, step_y * (count - 1) + 70 + 4);
     let class = if wide { "chain wide" } else { "chain tall" };
@@ -40,11 +40,12 @@ pub(crate) fn draw_chain(boxes: &[ChainBox], label: &str, issued: &str, wide: bo
 
 fn draw_box(svg: &mut String, one: &ChainBox, x: u32, y: u32, width: u32) {
     let kind = if one.missing { "missing" } else { one.state.class() };
-    let letters = usize::try_from(width / 6).unwrap_or(30) - 2;
-    let lines = [("v", fit(&one.name, letters)), ("", fit(&one.role, letters)), ("", fit(&one.until, letters))];
+    // A half-width letter of the bold name takes about eight units, one of the rest six and a half.
+    let letters = |units: u32| usize::try_from((width - 22) * 2 / units).unwrap_or(20);
+    let lines = [("v", fit(&one.name, letters(16))), ("", fit(&one.role, letters(13))), ("", fit(&one.until, letters(13)))];
     let _ = write!(svg, r#"<g class="link {kind}"><rect x="{x}" y="{y}" width="{width}" height="70" rx="3"/>"#);
     for (at, (class, line)) in (0_u32..).zip(&lines) {
-        let _ = write!(svg, r#"<text class="{class}" x="{}" y="{}">{}</text>"#, x + 11, y + 22 + at * 18, text(line));
+        let _ = write!(svg, r#"<text class="{class}" x="{}" y="{}">{}</text>"#, x + 12, y + 22 + at * 18, text(line));
     }
     svg.push_str("</g>");
 }

@@ -59,6 +59,8 @@ struct Clinics {
     kinds: Vec<Choice>,
     prefectures: Vec<Choice>,
     filtered: bool,
+    /// Whether there is no clinic at all, as against none that fits.
+    is_empty: bool,
     export: Link,
     lines: Vec<Line>,
     next: Option<Link>,
@@ -192,6 +194,7 @@ async fn draw(by: &SignedIn, fields: &Fields, outcome: Option<Outcome>) -> Resul
         kinds: ClinicKind::ALL.into_iter().map(kind).collect(),
         prefectures: Prefecture::all().map(prefecture).collect(),
         filtered,
+        is_empty: !filtered && figures.clinics == 0,
         export: link_of("/clinics/export.csv", &query),
         lines: lines(&part.items, *w),
         next: part.next.map(|next| link_of("/clinics", &query).with("after", next.0)),

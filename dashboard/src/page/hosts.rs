@@ -222,7 +222,7 @@ fn headline(filter: &Filter, count: u64, w: Words) -> String {
 }
 
 fn saved_views(filter: &Filter, w: Words) -> Vec<SavedView> {
-    let all = Filter::default();
+    let all = Filter { clinic: filter.clinic, ..Filter::default() };
     let views = [
         ("hosts.view_all", all.clone()),
         ("hosts.view_now", Filter { urgency: Some(Urgency::Now), ..all.clone() }),

@@ -60,7 +60,7 @@ struct Renewals {
     frame: Frame,
     w: Words,
     headline: String,
-    context: String,
+    context: Option<String>,
     /// The one state that was asked for, in words.
     only: Option<String>,
     groups: Vec<Group>,
@@ -105,7 +105,7 @@ pub(crate) async fn list(Extract(_): Extract<Site>, by: SignedIn, fields: Fields
         } else {
             w.say("renewals.headline_none")
         },
-        context: w.count("renewals.context", figures.renewals_live),
+        context: (figures.renewals_live > 0).then(|| w.count("renewals.context", figures.renewals_live)),
         only: only.map(|state| word_of_name(state, *w).1),
         groups,
     };

@@ -122,6 +122,7 @@ pub(crate) async fn show(Extract(site): Extract<Site>, by: SignedIn) -> Result<R
         all &= part.next.is_none();
         findings.extend(part.items);
     }
+    findings.sort_by_key(|row| rank(&row.diagnosis));
     let issuer = site.core().find_renewing_issuer(&by.operator).await.ok();
     let mut work = Vec::new();
     for row in &findings {
@@ -194,6 +195,18 @@ fn strip(figures: &Overview, w: Words) -> Vec<Figure> {
             "figure.of_hosts",
         ),
     ]
+}
+
+/// Worst first: by urgency, then what has stopped or is about to, by the moment at which it does.
+fn rank(diagnosis: &Diagnosis) -> (Urgency, u8, Timestamp) {
+    let (group, at) = match &diagnosis.detail {
+        Detail::Expiry { not_after, .. } => (0, *not_after),
+        Detail::Silence { last_seen, .. } => (1, *last_seen),
+        Detail::Certificate { .. } | Detail::MissingIssuer { .. } | Detail::ClockOffset { .. } | Detail::Weak { .. } => {
+            (2, Timestamp::default())
+        }
+    };
+    (diagnosis.urgency, group, at)
 }
 
 fn add_to_work(work: &mut Vec<Work>, row: &FindingRow, w: Words, now: Timestamp) {

@@ -6,12 +6,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use inkan_core::Core;
 use inkan_core::enrolment::{Enrolment, JoinTokenOrder};
 use inkan_core::intake::Contents;
+use inkan_core::ports::NewIdentity;
 use inkan_issuance::key::SoftwareKey;
 use inkan_issuance::private_ca::{CertificationAuthority, Order};
 use inkan_issuance::proof::renewal_message;
 use inkan_issuance::request::{build_request, subject_of};
 use inkan_model::directive::{Directives, Generation, RenewalWant};
 use inkan_model::host::HostFacts;
+use inkan_model::identity::IDENTITY_LIFETIME;
 use inkan_model::operator::Operator;
 use inkan_model::renewal::{Outcome, OutcomeResult, Proof, RenewalStep};
 use inkan_model::store::{KeyPresence, Location, ReadError, Scope, SetEntry, StoreKind, StoreSet};
@@ -239,6 +241,15 @@ impl PlayedAgent {
             }
             _ => None,
         }
+    }
+
+    /// Takes a new identity and uses it at once.
+    pub(crate) async fn renew_identity(&self) {
+        let now = self.core.now();
+        let serial = super::random();
+        let identity = NewIdentity { serial, chain: Vec::new(), issued_at: now, not_after: now.plus(IDENTITY_LIFETIME) };
+        self.core.db().record_pending_identity(self.host, &identity).await.expect("a database");
+        self.core.db().activate_identity(self.host, serial, now).await.expect("a database");
     }
 
     /// The generation of directives that it has.

@@ -100,7 +100,14 @@ impl Fleet {
             days = AGE - star.silent;
             agents[at].sync().await;
         }
-        stage.clock.advance(Duration::days(AGE - days) - Duration::minutes(40));
+        stage.clock.advance(Duration::days(AGE - days - 1));
+        for (agent, _) in agents.iter().zip(&STARS).filter(|(_, star)| star.silent == 0) {
+            agent.renew_identity().await;
+        }
+        let mut fleet = Self { stage, operator, agents };
+        fleet.fail_often().await;
+        let Self { stage, operator, mut agents } = fleet;
+        stage.clock.advance(BEGIN.since(stage.core.now()) - Duration::minutes(40));
         for (agent, _) in agents.iter_mut().zip(&STARS).filter(|(_, star)| star.silent == 0) {
             agent.sync().await;
         }
@@ -151,6 +158,11 @@ impl Fleet {
         failing.failing = Some(RenewalStep::Install);
         failing.step().await;
         failing.step().await;
+    }
+
+    /// One renewal that fails until a person is asked.
+    async fn fail_often(&mut self) {
+        self.agent_mut("AOBA-2").sync().await;
         self.request("AOBA-2", None).await;
         self.agent_mut("AOBA-2").failing = Some(RenewalStep::Request);
         for _ in 0..8 {
@@ -158,7 +170,6 @@ impl Fleet {
             self.stage.clock.advance(Duration::hours(2));
             self.stage.run_tasks().await;
         }
-        self.stage.clock.advance(-Duration::hours(16));
     }
 }
 

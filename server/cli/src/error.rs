@@ -26,10 +26,10 @@ pub(crate) enum Error {
     #[error("{0}")]
     NotDone(String),
     /// There is no token, or it is another server's.
-    #[error("not signed in at {server}")]
+    #[error("not signed in{}", .server.as_ref().map(|server| format!(" at {server}")).unwrap_or_default())]
     NotSignedIn {
-        /// The server.
-        server: String,
+        /// The server, where one was named.
+        server: Option<String>,
     },
     /// What answers there is not inkan's API.
     #[error("{server} does not answer as inkan does: {why}")]

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! args         what can be typed, and its help
+//! typed        values as they are typed
 //! commands     what each command does: ask the API, print its answer
 //! client       requests, pages, problems
 //! credentials  the file that signing in leaves
@@ -18,6 +19,7 @@ mod commands;
 mod credentials;
 mod error;
 mod output;
+mod typed;
 mod words;
 
 use std::process::ExitCode;

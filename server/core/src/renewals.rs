@@ -180,15 +180,17 @@ impl Core {
         };
         self.change_renewals(host, None, now, Some(position), |live| {
             let mut after = live.to_vec();
+            let mut reached = Vec::new();
             for outcome in outcomes {
                 let Some(renewal) = after.iter_mut().find(|renewal| renewal.id == outcome.renewal) else { continue };
                 if let Some(moved) = apply_outcome(renewal, outcome, &verify, retry_after, now) {
+                    reached.push(moved.clone());
                     *renewal = moved;
                 } else {
                     debug!(renewal = %outcome.renewal, "outcome changes nothing");
                 }
             }
-            Some(after)
+            Some(reached)
         })
         .await?;
         if session.state.may_report() { self.advance_host(host, None).await.map_err(as_refusal) } else { Ok(()) }
@@ -342,17 +344,27 @@ struct IssueRefusal {
     retry: bool,
 }
 
+/// The states that were reached, each with the version that it follows, in the order in which they were: one message from a
+/// host may bring a renewal on by several, and the timeline tells each.
 fn moved_rows(live: &[Versioned<Renewal>], decided: &[Renewal]) -> Vec<Versioned<Renewal>> {
-    let moved = |one: &Versioned<Renewal>| {
-        let next = decided.iter().find(|next| next.id == one.value.id && **next != one.value)?;
-        Some(Versioned { version: one.version, value: next.clone() })
-    };
-    live.iter().filter_map(moved).collect()
+    let mut rows = Vec::new();
+    for one in live {
+        let Versioned { mut version, value: before } = one.clone();
+        let mut standing = before;
+        for next in decided.iter().filter(|next| next.id == one.value.id) {
+            if *next != standing {
+                rows.push(Versioned { version, value: next.clone() });
+                standing = next.clone();
+                version += 1;
+            }
+        }
+    }
+    rows
 }
 
 fn moved_or(moved: &[Versioned<Renewal>], one: &Renewal) -> Renewal {
-    let next = moved.iter().find(|next| next.value.id == one.id);
-    next.map_or_else(|| one.clone(), |next| next.value.clone())
+    let last = moved.iter().rfind(|next| next.value.id == one.id);
+    last.map_or_else(|| one.clone(), |last| last.value.clone())
 }
 
 fn as_refusal(error: Error) -> AgentRefusal {

@@ -196,7 +196,7 @@ fn split_field(error: &InvalidClinic) -> (String, String) {
 
 /// Create or change a clinic
 ///
-/// Clinics are told apart by their code.
+/// Clinics are told apart by their code. What is absent is emptied.
 #[utoipa::path(
     post, path = "/clinics", tag = "clinics", operation_id = "save_clinic", request_body = NewClinic,
     responses(

@@ -15,7 +15,7 @@ use super::problem::{Kind, Problem};
 static REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// The number of one request: when it came, and which one it was since the server started. It is not a secret, and
-/// short enough to be read out on the phone.
+/// short enough to be read out on the phone. The letter tells it from the numbers that pages have.
 #[derive(Clone, Debug)]
 pub(super) struct RequestId(String);
 
@@ -39,7 +39,7 @@ impl Numbering {
 
     fn next(&self) -> RequestId {
         let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
-        RequestId(format!("{:x}-{number}", self.core.now().as_unix_seconds()))
+        RequestId(format!("{:x}-a{number}", self.core.now().as_unix_seconds()))
     }
 }
 

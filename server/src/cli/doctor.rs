@@ -13,8 +13,7 @@ use super::print;
 use crate::adapters::SystemClock;
 use crate::assemble::{Examination, examine_database, newest_schema_version};
 use crate::config::{Config, WebTls};
-use crate::deployment::{Deployment, files};
-use crate::serving::Addresses;
+use crate::deployment::{Deployment, files, lock};
 use crate::web::EARLIEST_NOW;
 
 /// How bad it is.
@@ -177,7 +176,7 @@ async fn look_at_database(path: &Path) -> Finding {
 }
 
 async fn look_at_ports(config: &Config) -> Vec<Finding> {
-    let running = Addresses::find(&config.data_dir).is_some();
+    let running = lock::is_locked(&config.data_dir);
     let mut findings = Vec::new();
     for (what, address) in
         [("agents", config.agents.listen), ("enrolment", config.enrolment.listen), ("web", config.web.listen)]
@@ -190,7 +189,7 @@ async fn look_at_ports(config: &Config) -> Vec<Finding> {
 async fn look_at_port(what: &'static str, address: SocketAddr, running: bool) -> Finding {
     match tokio::net::TcpListener::bind(address).await {
         Ok(_) => well(what, format!("{address} is free")),
-        Err(cause) if running => well(what, format!("{address} is in use, by the running server I suppose ({cause})")),
+        Err(cause) if running => well(what, format!("{address} is in use, by the server that runs ({cause})")),
         Err(cause) => failure(what, format!("{what}.listen: cannot listen on {address}: {cause}")),
     }
 }

@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use inkan_issuance::identity_ca::CaPin;
 use inkan_model::operator::Vendor;
 
-use crate::assemble::{Backstage, World, migrate_database};
+use crate::assemble::{Backstage, World};
 use crate::config::{Config, DEFAULT_FILE, Sources};
 use crate::deployment::Deployment;
 use crate::serving::{Addresses, create_setup_link};
@@ -139,9 +139,10 @@ fn find_pin(config: &Config) -> Result<CaPin> {
 }
 
 async fn migrate(config: &Config) -> Result<()> {
-    crate::deployment::files::create_private_dir(&config.data_dir)?;
-    let version = migrate_database(&config.database).await?;
-    print(&format!("{} has schema {version}\n", config.database.display()))
+    let backstage = Backstage::open(config, World::default()).await?;
+    let version = backstage.db.schema_version().await;
+    backstage.close().await;
+    print(&format!("{} has schema {}\n", config.database.display(), version?))
 }
 
 async fn print_setup_link(config: &Config) -> Result<()> {

@@ -207,7 +207,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let clock = Arc::new(ManualClock::new(Timestamp::from_unix_seconds(1_790_000_000)));
-        let deployment = Deployment::open_or_create(folder.path(), None, clock.as_ref(), entropy.as_ref()).unwrap();
+        let deployment = Deployment::open_or_create(
+            folder.path(),
+            &folder.path().join("db"),
+            None,
+            clock.as_ref(),
+            entropy.as_ref(),
+        )
+        .unwrap();
         let open = |dns: &str| {
             let clock: Arc<dyn Clock> = clock.clone();
             ListenerCertificate::open(&deployment, names(dns), clock, Arc::clone(&entropy)).unwrap()

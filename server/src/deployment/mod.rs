@@ -9,6 +9,7 @@
 //! tls/listener.pem      key and certificate of the listeners; made anew whenever needed
 //! inkan.sqlite          the database
 //! addresses.json        where the running server listens
+//! server.lock           held by the running server
 //! ```
 //!
 //! Nothing here may ever be made a second time because it could not be read: that would cut off the fleet.
@@ -16,6 +17,7 @@
 pub(crate) mod files;
 mod identities;
 mod listener_certificate;
+pub(crate) mod lock;
 mod private_cas;
 mod seal;
 
@@ -68,6 +70,15 @@ pub enum DeploymentError {
     /// A file could not be read or written.
     #[error("could not open the deployment")]
     File(#[source] FileError),
+    /// There is a database, so there was a deployment.
+    #[error(
+        "{} is gone, but there is a database: restore it from a backup; a new one would cut off every agent",
+        path.display()
+    )]
+    Lost {
+        /// Where it was.
+        path: PathBuf,
+    },
     /// The configuration names another deployment.
     #[error("trust_domain: this deployment is {found}, and cannot become {wanted}; leave the key out or correct it")]
     OtherName {
@@ -106,15 +117,21 @@ pub(crate) struct Deployment {
 }
 
 impl Deployment {
-    /// Opens the deployment, making it where there is none.
+    /// Opens the deployment. It is made where there is none, and where there is no `database` that shows that there was
+    /// one.
     pub(crate) fn open_or_create(
         data_dir: &Path,
+        database: &Path,
         wanted: Option<&TrustDomain>,
         clock: &dyn Clock,
         entropy: &dyn Entropy,
     ) -> Result<Self, DeploymentError> {
         files::create_private_dir(data_dir)?;
-        if !data_dir.join(FOLDER).is_dir() {
+        let path = data_dir.join(FOLDER);
+        if !path.is_dir() {
+            if database.exists() {
+                return Err(DeploymentError::Lost { path });
+            }
             create(data_dir, wanted, clock.now(), entropy)?;
         }
         let deployment = Self::open(data_dir)?;
@@ -226,7 +243,7 @@ mod tests {
     fn open(folder: &Path, wanted: Option<&str>) -> Result<Deployment, DeploymentError> {
         let clock = ManualClock::new(Timestamp::from_unix_seconds(1_790_000_000));
         let wanted = wanted.map(|name| name.parse().unwrap());
-        Deployment::open_or_create(folder, wanted.as_ref(), &clock, &SystemEntropy)
+        Deployment::open_or_create(folder, &folder.join("db"), wanted.as_ref(), &clock, &SystemEntropy)
     }
 
     #[test]
@@ -247,6 +264,16 @@ mod tests {
         open(folder.path(), None).unwrap();
         let error = open(folder.path(), Some("other.example")).err().unwrap();
         assert!(error.to_string().contains("fleet.example") && error.to_string().starts_with("trust_domain"));
+    }
+
+    #[test]
+    fn a_deployment_that_is_gone_is_not_made_anew_beside_a_database() {
+        let folder = tempfile::tempdir().unwrap();
+        open(folder.path(), None).unwrap();
+        std::fs::write(folder.path().join("db"), "").unwrap();
+        open(folder.path(), None).unwrap();
+        std::fs::remove_dir_all(folder.path().join(FOLDER)).unwrap();
+        assert!(matches!(open(folder.path(), None), Err(DeploymentError::Lost { .. })));
     }
 
     #[test]

@@ -61,7 +61,8 @@ impl Limits {
         Self {
             connections: 20_000,
             connections_per_ip: 64,
-            connections_per_host: 4,
+            // A PC whose line breaks leaves connections behind that are noticed only by their keepalive.
+            connections_per_host: 16,
             handshakes: 512,
             handshake_timeout: Duration::from_secs(5),
             first_byte_timeout: Duration::from_secs(5),

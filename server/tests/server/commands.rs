@@ -96,6 +96,7 @@ fn the_server_says_where_it_is_and_ends_well_when_told_to() {
     assert_eq!(format!("{}\n", addresses["ca_pin"].as_str().unwrap()), console.answer("ca-pin"));
     let web = addresses["web"].as_str().unwrap().strip_prefix("http://").unwrap();
     std::net::TcpStream::connect(web).unwrap();
+    assert!(console.refusal("serve").contains("another server runs on data"));
     assert!(console.answer("setup-link").starts_with(&format!("http://{web}/setup/")));
     console.create_owner();
     assert!(console.refusal("setup-link").contains("there is an owner already"));

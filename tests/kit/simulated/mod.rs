@@ -8,6 +8,7 @@ mod connection;
 mod stores;
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use inkan_issuance::identity_ca::CaPin;
@@ -17,7 +18,7 @@ use inkan_issuance::request::build_request;
 use inkan_model::directive::Generation;
 use inkan_model::host::HostFacts;
 use inkan_model::join_token::JoinTokenSecret;
-use inkan_model::sync::{SpoolEntry, SyncAnswer, SyncReport, state_digest};
+use inkan_model::sync::{Lacks, SpoolEntry, SyncAnswer, SyncReport, state_digest};
 use inkan_model::{Fingerprint, HostId, StateDigest};
 use inkan_wire::pb::enrolment_client::EnrolmentClient;
 use inkan_wire::pb::{self, agent_client::AgentClient};
@@ -30,6 +31,8 @@ use crate::certificates::{chance, now};
 
 /// Rounds of "you lack this" and "here it is" before something must be wrong.
 const MOST_ROUNDS: usize = 6;
+/// Seconds that it waits at most where the server finds that one PC calls too often.
+const MOST_WAITS: usize = 15;
 
 /// The doors of a server, as an agent is told them.
 #[derive(Clone, Debug)]
@@ -98,7 +101,7 @@ impl Candidate {
             host,
             facts,
             stores: Stores::default(),
-            epoch: u64::from_be_bytes(chance()) >> 1,
+            epoch: 1,
             generation: Generation(0),
             acknowledged: None,
             identity: Identity { key, chain, server_url, source },
@@ -189,8 +192,14 @@ impl SimulatedPc {
     /// # Errors
     /// When the server refuses.
     pub async fn send(&mut self, message: pb::SyncRequest) -> Result<SyncAnswer> {
-        let answer = self.client().await?.sync(message).await?;
-        SyncAnswer::try_from(answer.into_inner()).context("the answer is not one")
+        for _ in 0..MOST_WAITS {
+            match self.client().await?.sync(message.clone()).await {
+                Err(status) if is_too_fast(&status) => tokio::time::sleep(Duration::from_secs(1)).await,
+                Err(status) => return Err(status.into()),
+                Ok(answer) => return SyncAnswer::try_from(answer.into_inner()).context("the answer is not one"),
+            }
+        }
+        bail!("the server asks to wait for ever")
     }
 
     /// Brings contents, and what is still lacking after them.
@@ -202,17 +211,30 @@ impl SimulatedPc {
         mut sets: Vec<inkan_model::SetDigest>,
         mut certificates: Vec<Fingerprint>,
     ) -> Result<()> {
+        let mut whole = false;
         for _ in 0..MOST_ROUNDS {
-            let messages = self.stores.messages(&sets, &certificates)?;
-            let answer = self.client().await?.upload(tokio_stream::iter(messages)).await?;
-            let lacks = inkan_model::sync::Lacks::try_from(answer.into_inner()).context("the answer is not one")?;
+            let messages = self.stores.messages(&sets, &certificates, whole)?;
+            let lacks = self.upload(messages).await?;
             if lacks.is_nothing() {
                 return Ok(());
             }
+            // A set that is still lacking, and no certificate: the server does not have the one that it changed from.
+            whole = lacks.certificates.is_empty();
             sets = lacks.sets;
             certificates = lacks.certificates;
         }
         bail!("the server still lacks contents after {MOST_ROUNDS} uploads")
+    }
+
+    async fn upload(&mut self, messages: Vec<pb::UploadRequest>) -> Result<Lacks> {
+        for _ in 0..MOST_WAITS {
+            match self.client().await?.upload(tokio_stream::iter(messages.clone())).await {
+                Err(status) if is_too_fast(&status) => tokio::time::sleep(Duration::from_secs(1)).await,
+                Err(status) => return Err(status.into()),
+                Ok(answer) => return Lacks::try_from(answer.into_inner()).context("the answer is not one"),
+            }
+        }
+        bail!("the server asks to wait for ever")
     }
 
     /// Asks for the next identity, and uses it from now on.
@@ -282,6 +304,11 @@ impl SimulatedPc {
         }
         self.client.as_mut().context("no connection")
     }
+}
+
+/// Whether the server only finds that this PC calls too often: tests do, and real agents do not.
+fn is_too_fast(status: &tonic::Status) -> bool {
+    status.code() == tonic::Code::ResourceExhausted && status.message().contains("calls")
 }
 
 /// The server's refusal that is in an error, if one is.

@@ -61,11 +61,17 @@ impl Stores {
     }
 
     /// The messages of an upload: sets told by their change where there was one before, and bodies of certificates. Sets
-    /// come after the certificates that they name, so that one stream is enough.
+    /// come after the certificates that they name, so that one stream is enough. `whole` tells sets whole, for a server
+    /// that does not have what they changed from.
     ///
     /// # Errors
     /// When something is asked for that was never here.
-    pub(super) fn messages(&self, sets: &[SetDigest], bodies: &[Fingerprint]) -> Result<Vec<pb::UploadRequest>> {
+    pub(super) fn messages(
+        &self,
+        sets: &[SetDigest],
+        bodies: &[Fingerprint],
+        whole: bool,
+    ) -> Result<Vec<pb::UploadRequest>> {
         let mut messages = Vec::new();
         for part in bodies.chunks(limits::UPLOAD_ITEMS) {
             let body = |one| self.certificates.get(one).cloned().context("asked for an unknown certificate");
@@ -75,8 +81,7 @@ impl Stores {
         for digest in sets {
             let set = self.known.get(digest).context("asked for an unknown set")?;
             let base = self.before.get(digest).and_then(|before| self.known.get(before));
-            // Where bodies were asked for as well, the server has told us that it does not have the base.
-            let upload = match base.filter(|_| bodies.is_empty()) {
+            let upload = match base.filter(|_| !whole) {
                 Some(base) => {
                     let delta = set.delta_from(base);
                     Upload { deltas: vec![UploadedDelta { digest: *digest, delta }], ..Upload::default() }

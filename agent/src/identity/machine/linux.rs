@@ -3,7 +3,8 @@
 use std::fs;
 use std::io;
 
-pub(super) const REMEDY: &str = "run `systemd-machine-id-setup` as root, or write 32 hexadecimal digits to /etc/machine-id";
+pub(super) const REMEDY: &str =
+    "run `systemd-machine-id-setup` as root, or write 32 hexadecimal digits to /etc/machine-id";
 const PATHS: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
 
 pub(super) fn machine_id() -> io::Result<String> {

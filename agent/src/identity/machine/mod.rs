@@ -55,7 +55,13 @@ mod tests {
 
     #[test]
     fn a_binding_depends_on_the_machine_and_not_on_the_line_end() {
-        assert_eq!(MachineBinding::of("8b1a9953c4611296a827abf8c47804d7\n"), MachineBinding::of("8b1a9953c4611296a827abf8c47804d7"));
-        assert_ne!(MachineBinding::of("8b1a9953c4611296a827abf8c47804d7"), MachineBinding::of("00000000000000000000000000000000"));
+        assert_eq!(
+            MachineBinding::of("8b1a9953c4611296a827abf8c47804d7\n"),
+            MachineBinding::of("8b1a9953c4611296a827abf8c47804d7")
+        );
+        assert_ne!(
+            MachineBinding::of("8b1a9953c4611296a827abf8c47804d7"),
+            MachineBinding::of("00000000000000000000000000000000")
+        );
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn facts(host: &HostDetail, w: Words, now: Timestamp) -> Vec<Fact> {
         Fact { wrong: is_clock_wrong(*clock_offset_ms), ..plain("fact.clock", clock(*clock_offset_ms, w)) },
         plain("fact.reported", reported_at.map_or_else(|| w.say("fact.not_yet"), |at| w.date_time(at))),
         plain("fact.enrolled", w.date_time(*enrolled_at)),
-        plain("fact.identity", identity),
+        Fact { wrong: *identity_not_after < now, ..plain("fact.identity", identity) },
     ];
     lines.into_iter().filter(|line| !line.text.is_empty()).collect()
 }

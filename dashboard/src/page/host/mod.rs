@@ -59,7 +59,8 @@ pub(crate) struct HostView {
     os: String,
     agent: String,
     state: State,
-    state_word: String,
+    /// What the PC may do, where it is not the usual.
+    state_word: Option<String>,
     contact: State,
     contact_word: String,
     /// What an operator has to decide, in one sentence, with the word on the button.
@@ -130,8 +131,8 @@ impl Observed {
         HostView {
             os: host.facts.os.clone(),
             agent: host.facts.agent_version.clone(),
-            state: shown_state(host.state, host.findings.first().map(|worst| worst.urgency)),
-            state_word: state_word(host.state, w),
+            state: shown_state(host.state, None),
+            state_word: (host.state != HostState::Active).then(|| state_word(host.state, w)),
             contact,
             contact_word,
             decision: decision(host.state, w),

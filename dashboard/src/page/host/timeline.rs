@@ -66,7 +66,8 @@ fn planned(observed: &Observed, w: Words, now: Timestamp) -> Vec<(Timestamp, Sta
     for row in ends {
         let end = row.facts.not_after;
         let text = w.fill2("timeline.expiry_planned", &row.facts.common_name, w.days_left(end, now));
-        ahead.push((end, State::of_days(end.days_from(now)), text));
+        let state = if end.days_from(now) < 7 { State::Now } else { State::Soon };
+        ahead.push((end, state, text));
     }
     ahead.sort_by_key(|(at, ..)| *at);
     ahead.truncate(MOST_PLANNED);

@@ -7,9 +7,10 @@ use inkan_model::HostId;
 use serde::Deserialize;
 
 use super::{Context, hosts, or_dash};
-use crate::args::{Cert, CertificateName, HostName};
+use crate::args::Cert;
 use crate::error::{Error, Result};
 use crate::output::{Align, Table};
+use crate::typed::{CertificateName, HostName};
 use crate::words::{day, days_left, in_words, minute};
 
 /// Digits of a SHA-256 that a table shows; enough to name the certificate by.

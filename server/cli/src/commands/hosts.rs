@@ -7,10 +7,11 @@ use serde_json::json;
 use super::certificates::{self, Installation};
 use super::clinics::Prefecture;
 use super::{Context, or_dash};
-use crate::args::{Host, HostFilter, HostName};
+use crate::args::{Host, HostFilter};
 use crate::client::Reply;
 use crate::error::{Error, Result};
 use crate::output::{Align, Table};
+use crate::typed::HostName;
 use crate::words::{day, in_words, minute};
 
 /// PCs of one name that are told apart before giving up.

@@ -64,13 +64,13 @@ impl<'o> Context<'o> {
     fn open(common: &Common, locale: Locale, out: &'o Output) -> Result<Self> {
         let kept = credentials::read(&credentials_file()?)?;
         let server = common.server.clone().or_else(|| kept.as_ref().map(|kept| kept.server.clone()));
-        let server = server.ok_or_else(|| Error::NotSignedIn { server: "any server".to_owned() })?;
+        let server = server.ok_or_else(|| Error::NotSignedIn { server: None })?;
         parse_server(&server)?;
         let kept = kept.filter(|kept| is_same_server(&kept.server, &server));
         let ca_file = common.ca_file.clone().or_else(|| kept.as_ref().and_then(|kept| kept.ca_file.clone()));
         let given = std::env::var("INKAN_TOKEN").ok().filter(|token| !token.is_empty());
         let token = given.or_else(|| kept.map(|Credentials { token, .. }| token));
-        let token = token.ok_or_else(|| Error::NotSignedIn { server: server.clone() })?;
+        let token = token.ok_or_else(|| Error::NotSignedIn { server: Some(server.clone()) })?;
         let client = Client::new(&server, ca_file.as_deref(), Some(token), locale)?;
         Ok(Self { client, out, locale, json: common.json })
     }

@@ -8,3 +8,4 @@ mod lists;
 mod program;
 mod renewing;
 mod signing_in;
+mod trusting;

@@ -57,7 +57,8 @@ pub enum RenewalCreation {
 /// What one transaction changes about a host's renewals.
 #[derive(Clone, Debug, Default)]
 pub struct RenewalChange {
-    /// Moved renewals; the version is the one that was read.
+    /// Moved renewals; the version is the one that was read. One that moved by several states stands here several times
+    /// in their order, each time with the version after.
     pub moved: Vec<Versioned<Renewal>>,
     /// Acknowledge the spool up to here.
     pub acknowledged: Option<SpoolPosition>,
