@@ -51,7 +51,7 @@ pub fn assemble(
     let ledger = Ledger::open(disk.clone(), &data_dir.ledger(), host, clock.now()).map_err(AssembleError::Ledger)?;
     let spool = Spool::open(disk.clone(), &data_dir.spool(), clock.now()).map_err(AssembleError::Spool)?;
     let renewer = Renewer::new(Arc::new(Backends::new(stores.clone())), Arc::new(TlsProber::new(runtime)));
-    let desk = Desk::new(Reconciler::new(ledger, spool, renewer, Arc::clone(&clock)));
+    let shared = Desk::new(Reconciler::new(ledger, spool, renewer, Arc::clone(&clock)));
     let status = StatusBoard::new(disk.clone(), data_dir.path(), Status::new(&identity, clock.now()));
     let identity = Arc::new(identity);
     let uplink = GrpcUplink::new(Arc::clone(&identity), proxy).map_err(AssembleError::Uplink)?;
@@ -60,10 +60,10 @@ pub fn assemble(
     Ok(Agent {
         observer: Arc::new(ThisPc::new(stores, settings, Arc::clone(&clock))),
         scan_interval: settings.scan_interval,
-        reporter: Reporter::new(Arc::clone(&uplink), desk.clone(), acknowledged, Arc::clone(&clock)),
+        reporter: Reporter::new(Arc::clone(&uplink), shared.clone(), acknowledged, Arc::clone(&clock)),
         keeper: IdentityKeeper::new(folder, identity, Arc::clone(&uplink), Arc::clone(&clock)),
         uplink,
-        desk,
+        desk: shared,
         status,
         clock,
         chance: Arc::new(SystemChance),
@@ -88,3 +88,6 @@ impl Observer for ThisPc {
         Observed::new(collect_facts(), scan, self.clock.now())
     }
 }
+
+#[cfg(test)]
+mod tests;

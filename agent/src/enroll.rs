@@ -110,6 +110,7 @@ fn enrolled_before(
     pin: CaPin,
     machine: MachineBinding,
 ) -> Result<Option<HostId>, EnrollError> {
+    folder.finish().map_err(EnrollError::Identity)?;
     let Some((identity, made_on)) = folder.find().map_err(EnrollError::Identity)? else { return Ok(None) };
     if made_on != machine {
         return Err(EnrollError::Identity(IdentityError::OtherMachine));

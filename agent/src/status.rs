@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use inkan_model::identity::AgentIdentity;
 use inkan_model::{HostId, Timestamp, VendorId};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tracing::debug;
 
 use crate::disk::Disk;
@@ -28,21 +30,17 @@ pub struct Status {
     /// Address of the agents' listener.
     pub server_url: String,
     /// When the agent started.
-    #[serde(with = "rfc3339")]
-    pub started_at: Timestamp,
+    pub started_at: Moment,
     /// What the last scan saw.
     pub last_scan: Option<ScanStatus>,
     /// When the server last took everything.
-    #[serde(with = "rfc3339::option")]
-    pub last_sync: Option<Timestamp>,
+    pub last_sync: Option<Moment>,
     /// The server's clock at that moment.
-    #[serde(with = "rfc3339::option")]
-    pub server_time: Option<Timestamp>,
+    pub server_time: Option<Moment>,
     /// How far the PC's clock is ahead of the server's.
     pub clock_ahead_ms: Option<i64>,
     /// When to sync next, unless nudged before.
-    #[serde(with = "rfc3339::option")]
-    pub next_sync: Option<Timestamp>,
+    pub next_sync: Option<Moment>,
     /// Bytes of the last Sync in which nothing had to be said, question and answer.
     pub quiet_sync_bytes: Option<u64>,
     /// The newest generation of directives that is journaled.
@@ -61,8 +59,7 @@ pub struct Status {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct ScanStatus {
     /// When.
-    #[serde(with = "rfc3339")]
-    pub at: Timestamp,
+    pub at: Moment,
     /// Stores.
     pub locations: usize,
     /// Different certificates.
@@ -77,19 +74,16 @@ pub struct IdentityStatus {
     /// Grows with each certificate.
     pub generation: u64,
     /// Its last moment.
-    #[serde(with = "rfc3339")]
-    pub not_after: Timestamp,
+    pub not_after: Moment,
     /// When it is going to be renewed.
-    #[serde(with = "rfc3339")]
-    pub renew_at: Timestamp,
+    pub renew_at: Moment,
 }
 
 /// Something that went wrong.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Trouble {
     /// Since when.
-    #[serde(with = "rfc3339")]
-    pub since: Timestamp,
+    pub since: Moment,
     /// What could not be done.
     pub what: String,
     /// Why, the last time.
@@ -105,7 +99,7 @@ impl Status {
             host,
             vendor,
             server_url: identity.server_url.clone(),
-            started_at: now,
+            started_at: Moment(now),
             last_scan: None,
             last_sync: None,
             server_time: None,
@@ -123,14 +117,14 @@ impl Status {
     pub(crate) fn scanned(&mut self, observed: &Observed) {
         let errors = observed.report.locations.iter().map(|state| state.errors.len()).sum();
         let (locations, certificates) = (observed.report.locations.len(), observed.certificates.len());
-        self.last_scan = Some(ScanStatus { at: observed.at, locations, certificates, errors });
+        self.last_scan = Some(ScanStatus { at: Moment(observed.at), locations, certificates, errors });
     }
 
     pub(crate) fn synced(&mut self, synced: &Synced, now: Timestamp, wait: Duration) {
-        self.last_sync = Some(now);
-        self.server_time = Some(synced.server_time);
+        self.last_sync = Some(Moment(now));
+        self.server_time = Some(Moment(synced.server_time));
         self.clock_ahead_ms = i64::try_from(synced.clock_ahead.whole_milliseconds()).ok();
-        self.next_sync = time::Duration::try_from(wait).ok().map(|wait| now.plus(wait));
+        self.next_sync = time::Duration::try_from(wait).ok().map(|wait| Moment(now.plus(wait)));
         self.quiet_sync_bytes = synced.quiet_bytes.or(self.quiet_sync_bytes);
         self.refused_directives.clone_from(&synced.refused);
         self.trouble = None;
@@ -145,7 +139,7 @@ impl Status {
     pub(crate) fn troubled(&mut self, what: &str, why: &str, now: Timestamp) -> bool {
         let before = self.trouble.as_ref().filter(|trouble| trouble.what == what);
         let known = before.is_some_and(|trouble| trouble.why == why);
-        let since = before.map_or(now, |trouble| trouble.since);
+        let since = before.map_or(Moment(now), |trouble| trouble.since);
         self.trouble = Some(Trouble { since, what: what.to_owned(), why: why.to_owned() });
         known
     }
@@ -153,7 +147,7 @@ impl Status {
 
 fn identity_status(identity: &Identity) -> IdentityStatus {
     let Identity { generation, not_after, .. } = *identity;
-    IdentityStatus { generation, not_after, renew_at: identity.renew_at() }
+    IdentityStatus { generation, not_after: Moment(not_after), renew_at: Moment(identity.renew_at()) }
 }
 
 /// Writes the status whenever it changed.
@@ -167,12 +161,12 @@ impl StatusBoard {
     /// Shows this status in the data directory.
     pub fn new(disk: Disk, data_dir: &Path, mut status: Status) -> Self {
         // What a quiet Sync costs does not change because the agent was started anew.
-        if let Ok(Some(before)) = read(data_dir) {
-            if before.host == status.host {
-                status.quiet_sync_bytes = before.quiet_sync_bytes;
-                status.last_sync = before.last_sync;
-                status.server_time = before.server_time;
-            }
+        if let Ok(Some(before)) = read(data_dir)
+            && before.host == status.host
+        {
+            status.quiet_sync_bytes = before.quiet_sync_bytes;
+            status.last_sync = before.last_sync;
+            status.server_time = before.server_time;
         }
         Self { disk, path: data_dir.join(FILE), status }
     }
@@ -198,47 +192,24 @@ impl StatusBoard {
 
 /// Reads the status of the agent with this data directory; `None` when it has never run.
 pub fn read(data_dir: &Path) -> std::io::Result<Option<Status>> {
-    let bytes = Disk::default().find(&data_dir.join(FILE), 1024 * 1024)?;
+    let bytes = Disk::find(&data_dir.join(FILE), 1024 * 1024)?;
     bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(std::io::Error::from)).transpose()
 }
 
-mod rfc3339 {
-    use inkan_model::Timestamp;
-    use serde::{Deserialize as _, Deserializer, Serializer};
-    use time::OffsetDateTime;
-    use time::format_description::well_known::Rfc3339;
+/// A moment that is written in words of RFC 3339.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Moment(pub Timestamp);
 
-    pub(super) fn serialize<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(moment)
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
     }
+}
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        OffsetDateTime::parse(&text, &Rfc3339).map(Timestamp::from).map_err(serde::de::Error::custom)
-    }
-
-    pub(super) mod option {
-        use inkan_model::Timestamp;
-        use serde::{Deserialize as _, Deserializer, Serializer};
-        use time::OffsetDateTime;
-        use time::format_description::well_known::Rfc3339;
-
-        pub(in super::super) fn serialize<S: Serializer>(
-            moment: &Option<Timestamp>,
-            serializer: S,
-        ) -> Result<S::Ok, S::Error> {
-            match moment {
-                Some(moment) => serializer.collect_str(moment),
-                None => serializer.serialize_none(),
-            }
-        }
-
-        pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-            deserializer: D,
-        ) -> Result<Option<Timestamp>, D::Error> {
-            let text = Option::<String>::deserialize(deserializer)?;
-            let parse = |text: String| OffsetDateTime::parse(&text, &Rfc3339).map(Timestamp::from);
-            text.map(parse).transpose().map_err(serde::de::Error::custom)
-        }
+        let moment = OffsetDateTime::parse(&text, &Rfc3339).map_err(serde::de::Error::custom)?;
+        Ok(Self(Timestamp::from(moment)))
     }
 }

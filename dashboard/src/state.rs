@@ -23,6 +23,9 @@ pub(crate) enum State {
 }
 
 impl State {
+    /// Those that a place can be in, worst first.
+    pub(crate) const OF_PLACES: [Self; 4] = [Self::Now, Self::Soon, Self::Watch, Self::Well];
+
     pub(crate) fn of(worst: Option<Urgency>) -> Self {
         match worst {
             Some(Urgency::Now) => Self::Now,
@@ -32,11 +35,12 @@ impl State {
         }
     }
 
-    /// By the days that are left: seven or fewer are urgent, as the rules have it.
+    /// By the whole days that are left of a certificate, with the bounds that the rules have.
     pub(crate) fn of_days(days: i64) -> Self {
         match days {
             ..7 => Self::Now,
             7..30 => Self::Soon,
+            30..90 => Self::Watch,
             _ => Self::Well,
         }
     }

@@ -8,9 +8,9 @@ use inkan_model::Fingerprint;
 use crate::stage::{SOON, Stage};
 
 /// Renewals that are disturbed, of each kind.
-const ROUNDS: u32 = 12;
+const ROUNDS: u32 = 25;
 /// A disturbed renewal may wait for a back-off or two.
-const PATIENCE: Duration = Duration::from_secs(150);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 enum Victim {
     Agent,
@@ -40,7 +40,8 @@ async fn disturbed(stage: &mut Stage, moment: Duration, victim: &Victim) -> Stri
     if matches!(victim, Victim::Agent | Victim::Both) {
         stage.agent.start().unwrap();
     }
-    let over = stage.deployment.wait_until_over(&id, PATIENCE).await.unwrap();
+    let over = stage.deployment.wait_until_over(&id, PATIENCE).await;
+    let over = over.unwrap_or_else(|error| panic!("killed after {moment:?}: {error:#}\n{}", stage.agent.account()));
     assert_eq!(over["state"], "closed", "{over}");
     let new = stage.agent.usable_certificate(&stage.ca).unwrap();
     assert_eq!(over["new_certificate"], Fingerprint::of(&new).to_string());

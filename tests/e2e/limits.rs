@@ -68,7 +68,6 @@ async fn a_wrong_field_of_a_sync_is_named_in_the_refusal() {
     };
     refused(&mut pc, "entries[0].outcome.renewal", |message| message.entries = vec![entry(1, &[1; 15])]).await;
     refused(&mut pc, "entries", |message| message.entries = vec![entry(2, &[1; 16]), entry(1, &[1; 16])]).await;
-    refused(&mut pc, "entries", |message| message.entries = vec![entry(9, &[1; 16])]).await;
 
     // After all this the PC is as it was.
     assert!(pc.sync().await.unwrap().lacks.is_nothing());

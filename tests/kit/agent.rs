@@ -157,6 +157,12 @@ impl TestAgent {
         .await
     }
 
+    /// How it goes, for the text of a failure: its status, its files, and the last words of its log.
+    pub fn account(&self) -> String {
+        let words = self.process.as_ref().map(Process::last_words).unwrap_or_default();
+        format!("{:#}\n{:#?}\n{words}", self.status(), self.files())
+    }
+
     /// The certificates that stand in the directory itself, each with its file's name, archived ones not counted.
     ///
     /// # Errors

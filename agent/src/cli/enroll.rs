@@ -20,11 +20,11 @@ use crate::session::Proxy;
 use crate::settings::AgentSettings;
 
 const EXAMPLES: &str = "\
-The token is read from --token-file, else from --token, else from the variable INKAN_TOKEN. A token on the command line can
-be seen by every user of this PC while the command runs.
+The token is read from --token-file, else from --token, else from the variable INKAN_TOKEN.
+On the command line, every user of this PC can see it while the command runs.
 
 Examples:
-  inkan-agent enroll --server https://inkan.example.jp:8444 --ca-pin sha256:0f3a… --token-file token.txt
+  inkan-agent enroll --server https://inkan.example.jp:8444 --ca-pin sha256:0f3a… --token-file t.txt
   INKAN_TOKEN=… inkan-agent enroll --server https://inkan.example.jp:8444 --ca-pin sha256:0f3a…";
 
 /// Enrols this PC with a join token from your vendor.

@@ -43,7 +43,7 @@ Exit codes:
 
 /// Keeps this PC's certificates and trust stores in the state that they should be in.
 #[derive(Debug, Parser)]
-#[command(name = "inkan-agent", version, about, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "inkan-agent", version, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

@@ -60,22 +60,22 @@ impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Shown { running, status }, now) = (self.shown, self.now);
         writeln!(f, "host         {} at {}", status.host, status.server_url)?;
-        match running {
-            true => {
-                writeln!(f, "agent        {}, running since {}", status.agent_version, ago(status.started_at, now))?
-            }
-            false => writeln!(f, "agent        {}, not running: systemctl start inkan-agent", status.agent_version)?,
+        let agent = &status.agent_version;
+        if *running {
+            writeln!(f, "agent        {agent}, running since {}", ago(status.started_at.0, now))?;
+        } else {
+            writeln!(f, "agent        {agent}, not running: systemctl start inkan-agent")?;
         }
         match status.last_sync {
-            Some(at) => writeln!(f, "last sync    {}, directives of generation {}", ago(at, now), status.generation)?,
+            Some(at) => writeln!(f, "last sync    {}, directives of generation {}", ago(at.0, now), status.generation)?,
             None => writeln!(f, "last sync    never")?,
         }
         if let Some(ScanStatus { at, locations, certificates, errors }) = status.last_scan {
-            let when = ago(at, now);
+            let when = ago(at.0, now);
             writeln!(f, "last scan    {when}: {locations} places, {certificates} certificates, {errors} read errors")?;
         }
-        let renewal = status.identity.renew_at;
-        writeln!(f, "identity     until {}, renewed about {renewal}", status.identity.not_after)?;
+        let renewal = status.identity.renew_at.0;
+        writeln!(f, "identity     until {}, renewed about {renewal}", status.identity.not_after.0)?;
         if let Some(ahead) = status.clock_ahead_ms.filter(|ahead| ahead.abs() > 60_000) {
             writeln!(
                 f,
@@ -91,7 +91,7 @@ impl fmt::Display for Words<'_> {
             writeln!(f, "refused      {why}")?;
         }
         if let Some(trouble) = &status.trouble {
-            writeln!(f, "trouble      {} for {}: {}", trouble.what, span(trouble.since, now), trouble.why)?;
+            writeln!(f, "trouble      {} for {}: {}", trouble.what, span(trouble.since.0, now), trouble.why)?;
         }
         Ok(())
     }

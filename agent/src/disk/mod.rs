@@ -127,7 +127,7 @@ impl Disk {
     }
 
     /// Reads a whole file of at most `limit` bytes; `None` when there is none.
-    pub(crate) fn find(&self, path: &Path, limit: usize) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+    pub(crate) fn find(path: &Path, limit: usize) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -212,14 +212,14 @@ mod tests {
             Disk::default().replace(&path, b"old").unwrap();
             let cut_off = Disk::behind(Arc::new(fake::EndAfter::changes(changes)));
             let replaced = cut_off.replace(&path, b"new");
-            let found = Disk::default().find(&path, 100).unwrap().unwrap();
+            let found = Disk::find(&path, 100).unwrap().unwrap();
             if replaced.is_ok() {
                 assert_eq!(*found, b"new");
                 break;
             }
             assert!(*found == b"old" || *found == b"new");
             Disk::default().replace(&path, b"again").unwrap();
-            assert_eq!(*Disk::default().find(&path, 100).unwrap().unwrap(), b"again");
+            assert_eq!(*Disk::find(&path, 100).unwrap().unwrap(), b"again");
         }
     }
 
@@ -241,6 +241,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         Disk::default().replace(&path, &[0; 11]).unwrap();
-        assert_eq!(Disk::default().find(&path, 10).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(Disk::find(&path, 10).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
     }
 }

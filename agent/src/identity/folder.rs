@@ -63,6 +63,7 @@ impl IdentityFolder {
 
     /// The identity, which must have been made on this machine.
     pub fn open(&self, machine: MachineBinding) -> Result<Identity, IdentityError> {
+        self.finish()?;
         let (identity, made_on) = self.find()?.ok_or(IdentityError::NotEnrolled)?;
         if made_on != machine {
             return Err(IdentityError::OtherMachine);
@@ -71,21 +72,25 @@ impl IdentityFolder {
     }
 
     /// The identity and the machine that it was made on, where there is one. An enrolment that was whole when it was cut
-    /// off counts.
+    /// off counts. Changes nothing, so that anybody may look.
     pub fn find(&self) -> Result<Option<(Identity, MachineBinding)>, IdentityError> {
-        if self.next().join(IDENTITY).exists() {
-            self.take_place()?;
+        for place in [self.next(), self.current()] {
+            if let Some(file) = read_file(&place.join(IDENTITY))? {
+                return load(&place, &file).map(Some);
+            }
         }
-        match self.read_file(&self.current().join(IDENTITY))? {
-            Some(file) => self.load(&file).map(Some),
-            None => Ok(None),
-        }
+        Ok(None)
+    }
+
+    /// Finishes an enrolment that was whole when it was cut off. The caller holds the lock of the data directory.
+    pub fn finish(&self) -> Result<(), IdentityError> {
+        if self.next().join(IDENTITY).exists() { self.take_place() } else { Ok(()) }
     }
 
     /// The key for an enrolment: a new one, or that of an enrolment that was cut off, so that it goes on as the same host.
     pub fn begin(&self) -> Result<Arc<dyn DeviceKey>, IdentityError> {
         let path = self.next().join(KEY);
-        if let Some(key) = self.find_key(&path)? {
+        if let Some(key) = find_key(&path)? {
             info!("going on with the key of an enrolment that was cut off");
             return Ok(Arc::new(key));
         }
@@ -103,7 +108,7 @@ impl IdentityFolder {
     /// Makes the enrolment that is going on the identity of this PC, in one moment, in place of one before.
     pub fn commit(&self, new: &NewIdentity) -> Result<Identity, IdentityError> {
         let key_path = self.next().join(KEY);
-        let key = self.find_key(&key_path)?.ok_or(IdentityError::NotEnrolled)?;
+        let key = find_key(&key_path)?.ok_or(IdentityError::NotEnrolled)?;
         let anchor = pinned_authority(&new.chain, new.pin)?;
         read_leaf(&new.chain, std::slice::from_ref(&anchor), &key)?;
         let file = File {
@@ -115,6 +120,7 @@ impl IdentityFolder {
             anchors: to_pem(&[anchor]),
         };
         self.write_file(&self.next().join(IDENTITY), &file)?;
+        self.finish()?;
         self.find()?.map(|(identity, _)| identity).ok_or(IdentityError::NotEnrolled)
     }
 
@@ -129,17 +135,17 @@ impl IdentityFolder {
         let mut anchors = authorities(&chain);
         anchors.extend(identity.anchors.iter().cloned());
         let mut distinct: Vec<Vec<u8>> = Vec::new();
-        anchors.into_iter().for_each(|anchor| {
+        for anchor in anchors {
             if !distinct.contains(&anchor) && distinct.len() < ANCHORS {
                 distinct.push(anchor);
             }
-        });
+        }
         let issued = read_leaf(&chain, &distinct, &*identity.key)?;
         if issued.identity != identity.agent {
             return Err(IdentityError::OtherHost);
         }
         let path = self.current().join(IDENTITY);
-        let before = self.read_file(&path)?.ok_or(IdentityError::NotEnrolled)?;
+        let before = read_file(&path)?.ok_or(IdentityError::NotEnrolled)?;
         let file = File {
             server_url: server_url.unwrap_or_else(|| before.server_url.clone()),
             generation: before.generation.saturating_add(1),
@@ -148,35 +154,7 @@ impl IdentityFolder {
             ..before
         };
         self.write_file(&path, &file)?;
-        self.load(&file).map(|(identity, _)| identity)
-    }
-
-    fn load(&self, file: &File) -> Result<(Identity, MachineBinding), IdentityError> {
-        let path = self.current().join(IDENTITY);
-        let key_path = self.current().join(KEY);
-        let malformed = |why: &str| IdentityError::Malformed { path: path.clone(), why: why.to_owned() };
-        let key = self.find_key(&key_path)?.ok_or_else(|| IdentityError::Io {
-            step: "read",
-            path: key_path.clone(),
-            cause: io::ErrorKind::NotFound.into(),
-        })?;
-        let File { server_url, enrolment_url, generation, machine_binding, chain, anchors } = file;
-        let (chain, anchors) = (from_pem(chain), from_pem(anchors));
-        let issued = read_leaf(&chain, &anchors, &key)?;
-        let machine = data_encoding::HEXLOWER.decode(machine_binding.as_bytes()).ok();
-        let machine = machine.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| malformed("machine_binding"))?;
-        let identity = Identity {
-            agent: issued.identity,
-            chain,
-            anchors,
-            server_url: server_url.clone(),
-            enrolment_url: enrolment_url.clone(),
-            generation: *generation,
-            not_before: issued.not_before,
-            not_after: issued.not_after,
-            key: Arc::new(key),
-        };
-        Ok((identity, MachineBinding(machine)))
+        load(&self.current(), &file).map(|(identity, _)| identity)
     }
 
     /// Moves `identity.next` to `identity`. Cut off between its steps, it is finished by whoever looks next.
@@ -188,20 +166,6 @@ impl IdentityFolder {
         }
         self.disk.rename(&next, &current).map_err(failed("put in place", &next))?;
         self.disk.remove_folder(&before).map_err(failed("remove", &before))
-    }
-
-    fn find_key(&self, path: &Path) -> Result<Option<FileKey>, IdentityError> {
-        let Some(bytes) = self.disk.find(path, FILE).map_err(failed("read", path))? else { return Ok(None) };
-        let malformed = |_| IdentityError::Malformed { path: path.to_path_buf(), why: "not text".to_owned() };
-        let text = std::str::from_utf8(&bytes).map_err(malformed)?;
-        FileKey::from_pem(text).map(Some).map_err(|cause| IdentityError::Key { path: path.to_path_buf(), cause })
-    }
-
-    fn read_file(&self, path: &Path) -> Result<Option<File>, IdentityError> {
-        let Some(bytes) = self.disk.find(path, FILE).map_err(failed("read", path))? else { return Ok(None) };
-        let malformed =
-            |error: serde_json::Error| IdentityError::Malformed { path: path.to_path_buf(), why: error.to_string() };
-        serde_json::from_slice(&bytes).map(Some).map_err(malformed)
     }
 
     fn write_file(&self, path: &Path, file: &File) -> Result<(), IdentityError> {
@@ -216,6 +180,48 @@ impl IdentityFolder {
     fn next(&self) -> PathBuf {
         self.data_dir.join("identity.next")
     }
+}
+
+fn load(place: &Path, file: &File) -> Result<(Identity, MachineBinding), IdentityError> {
+    let path = place.join(IDENTITY);
+    let key_path = place.join(KEY);
+    let malformed = |why: &str| IdentityError::Malformed { path: path.clone(), why: why.to_owned() };
+    let key = find_key(&key_path)?.ok_or_else(|| IdentityError::Io {
+        step: "read",
+        path: key_path.clone(),
+        cause: io::ErrorKind::NotFound.into(),
+    })?;
+    let File { server_url, enrolment_url, generation, machine_binding, chain, anchors } = file;
+    let (chain, anchors) = (from_pem(chain), from_pem(anchors));
+    let issued = read_leaf(&chain, &anchors, &key)?;
+    let machine = data_encoding::HEXLOWER.decode(machine_binding.as_bytes()).ok();
+    let machine = machine.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| malformed("machine_binding"))?;
+    let identity = Identity {
+        agent: issued.identity,
+        chain,
+        anchors,
+        server_url: server_url.clone(),
+        enrolment_url: enrolment_url.clone(),
+        generation: *generation,
+        not_before: issued.not_before,
+        not_after: issued.not_after,
+        key: Arc::new(key),
+    };
+    Ok((identity, MachineBinding(machine)))
+}
+
+fn find_key(path: &Path) -> Result<Option<FileKey>, IdentityError> {
+    let Some(bytes) = Disk::find(path, FILE).map_err(failed("read", path))? else { return Ok(None) };
+    let malformed = |_| IdentityError::Malformed { path: path.to_path_buf(), why: "not text".to_owned() };
+    let text = std::str::from_utf8(&bytes).map_err(malformed)?;
+    FileKey::from_pem(text).map(Some).map_err(|cause| IdentityError::Key { path: path.to_path_buf(), cause })
+}
+
+fn read_file(path: &Path) -> Result<Option<File>, IdentityError> {
+    let Some(bytes) = Disk::find(path, FILE).map_err(failed("read", path))? else { return Ok(None) };
+    let malformed =
+        |error: serde_json::Error| IdentityError::Malformed { path: path.to_path_buf(), why: error.to_string() };
+    serde_json::from_slice(&bytes).map(Some).map_err(malformed)
 }
 
 fn failed(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> IdentityError {

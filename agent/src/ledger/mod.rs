@@ -84,7 +84,7 @@ impl Ledger {
     pub fn open(disk: Disk, path: &Path, host: HostId, now: Timestamp) -> Result<Self, LedgerError> {
         let read = |cause| LedgerError::Read { path: path.to_path_buf(), cause };
         let empty = Content { host, directives: Directives::default(), renewals: Vec::new() };
-        let content = match disk.find(path, FILE).map_err(read)? {
+        let content = match Disk::find(path, FILE).map_err(read)? {
             None => empty,
             Some(bytes) => match disk::unseal::<Content>(&bytes) {
                 Unsealed::Whole(content) if content.host == host => content,

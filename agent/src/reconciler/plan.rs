@@ -47,7 +47,6 @@ pub fn plan_step(
     }
     match (&directive.want, &record.stage) {
         (RenewalWant::Request, Stage::Listed) => Some(Step::Request),
-        (RenewalWant::Request, _) => None,
         (RenewalWant::Install { .. }, Stage::Listed | Stage::Requested { .. }) => Some(Step::Install),
         (RenewalWant::Install { chain, .. }, Stage::Installed { new }) => {
             Some(if Some(*new) == leaf(chain) { Step::Prove } else { Step::Install })
@@ -56,7 +55,7 @@ pub fn plan_step(
         (RenewalWant::Install { chain, .. }, Stage::Proven { new, .. }) => {
             (Some(*new) != leaf(chain)).then_some(Step::Install)
         }
-        (RenewalWant::Install { .. } | RenewalWant::ArchiveOld { .. }, Stage::OldArchived { .. }) => None,
+        (RenewalWant::Request, _) | (_, Stage::OldArchived { .. }) => None,
         (RenewalWant::ArchiveOld { .. }, _) => Some(Step::ArchiveOld),
     }
 }

@@ -81,11 +81,13 @@ impl StepError {
     /// Whether trying again can help without anybody doing something else.
     pub const fn may_pass(&self) -> bool {
         match self {
-            Self::Change(ChangeError::ReadOnly { .. }) => false,
+            Self::Change(ChangeError::ReadOnly { .. })
+            | Self::NoKeyring { .. }
+            | Self::OtherCertificate
+            | Self::Request(_)
+            | Self::Successor(_)
+            | Self::Unsaid => false,
             Self::Change(_) | Self::Missing { .. } | Self::Refused(_) => true,
-            Self::NoKeyring { .. } | Self::OtherCertificate | Self::Request(_) | Self::Successor(_) | Self::Unsaid => {
-                false
-            }
         }
     }
 }

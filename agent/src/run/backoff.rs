@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::chance::Chance;
 
 const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(300);
+const LONGEST: Duration = Duration::from_mins(5);
 /// Keeps a lucky throw from becoming a busy loop.
 const SHORTEST: Duration = Duration::from_millis(200);
 

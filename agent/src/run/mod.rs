@@ -12,13 +12,14 @@ mod backoff;
 mod keeper;
 mod schedule;
 mod signals;
-mod watch;
+mod watcher;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use inkan_model::directive::Generation;
 use inkan_model::{Clock, Timestamp};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
@@ -26,7 +27,7 @@ use self::backoff::Backoff;
 pub use self::keeper::{IdentityKeeper, KeeperError};
 use self::schedule::Schedule;
 pub use self::signals::stop_signal;
-use self::watch::Watcher;
+use self::watcher::Watcher;
 use crate::causes::with_causes;
 use crate::chance::Chance;
 use crate::session::{Uplink, UplinkError};
@@ -34,9 +35,9 @@ use crate::status::StatusBoard;
 use crate::sync::{Desk, Observed, Reporter, SyncError, Synced};
 
 /// The server says when to sync next, but not more or less often than this.
-const NEXT_SYNC: std::ops::RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(24 * 3_600);
+const NEXT_SYNC: std::ops::RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_hours(24);
 /// How long reconciling is left alone after the agent's own disk failed.
-const DISK_RETRY: Duration = Duration::from_secs(60);
+const DISK_RETRY: Duration = Duration::from_mins(1);
 
 /// Looks at the PC.
 pub trait Observer: Send + Sync {
@@ -69,13 +70,13 @@ pub struct Agent {
 impl Agent {
     /// Works until `stop` comes to its end.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let nudged = Arc::new(Notify::new());
+        let (nudges, mut waiting) = watch::channel(Generation::default());
         let mut running = Running {
             schedule: Schedule::new(Instant::now()),
             observed: None,
             backoff: Backoff::default(),
             watcher: None,
-            nudged: Arc::clone(&nudged),
+            nudges,
             agent: self,
         };
         tokio::pin!(stop);
@@ -83,8 +84,8 @@ impl Agent {
             tokio::select! {
                 biased;
                 () = &mut stop => break,
-                () = nudged.notified() => {
-                    running.schedule.sync_soon(Instant::now());
+                Ok(()) = waiting.changed() => {
+                    running.note_nudge(*waiting.borrow_and_update());
                     continue;
                 }
                 () = tokio::time::sleep_until(running.schedule.next()) => {}
@@ -110,10 +111,17 @@ struct Running {
     observed: Option<Arc<Observed>>,
     backoff: Backoff,
     watcher: Option<Watcher>,
-    nudged: Arc<Notify>,
+    nudges: watch::Sender<Generation>,
 }
 
 impl Running {
+    /// A generation that is journaled already is no news, and 0 is only a sign of life.
+    fn note_nudge(&mut self, generation: Generation) {
+        if generation.0 != 0 && generation.0 != self.agent.status.status().generation {
+            self.schedule.sync_soon(Instant::now());
+        }
+    }
+
     /// Does all that is due.
     async fn work(&mut self) {
         if self.schedule.scan <= Instant::now() {
@@ -129,18 +137,18 @@ impl Running {
 
     async fn scan(&mut self) {
         let observer = Arc::clone(&self.agent.observer);
-        let observed = tokio::task::spawn_blocking(move || observer.observe()).await;
+        let scanned = tokio::task::spawn_blocking(move || observer.observe()).await;
         let now = Instant::now();
         self.schedule.scan = now + self.agent.scan_interval;
-        match observed {
-            Ok(observed) => {
+        match scanned {
+            Ok(seen) => {
                 let before = self.observed.as_ref().map(|before| before.state);
-                debug!(state = %observed.state, "scanned");
-                self.agent.status.update(|status| status.scanned(&observed));
-                if before != Some(observed.state) {
+                debug!(state = %seen.state, "scanned");
+                self.agent.status.update(|status| status.scanned(&seen));
+                if before != Some(seen.state) {
                     self.schedule.sync_now(now);
                 }
-                self.observed = Some(Arc::new(observed));
+                self.observed = Some(Arc::new(seen));
             }
             Err(error) => self.note_trouble("could not scan", &error),
         }
@@ -221,6 +229,9 @@ impl Running {
         if matches!(error, SyncError::NeverEnough) {
             self.schedule.scan_now(now);
         }
+        if self.agent.reporter.take_directed() {
+            self.schedule.reconcile = Some(now);
+        }
         self.schedule.sync = now + self.backoff.next(&*self.agent.chance);
         self.note_trouble("could not sync", error);
         let says_expired = matches!(error, SyncError::Uplink(UplinkError::Expired(_)));
@@ -261,7 +272,7 @@ impl Running {
 
     fn watch(&mut self) {
         let (uplink, chance) = (Arc::clone(&self.agent.uplink), Arc::clone(&self.agent.chance));
-        self.watcher = Some(Watcher::start(uplink, Arc::clone(&self.nudged), chance));
+        self.watcher = Some(Watcher::start(uplink, self.nudges.clone(), chance));
     }
 
     /// The first failure in a row is worth a line; that it goes on is not.
@@ -279,7 +290,7 @@ impl Running {
 /// How long until a moment by the PC's clock, at least a second and at most an hour, whatever the clock does.
 fn until(at: Timestamp, now: Timestamp) -> Duration {
     let wait = Duration::try_from(at.since(now)).unwrap_or_default();
-    wait.clamp(Duration::from_secs(1), Duration::from_secs(3_600))
+    wait.clamp(Duration::from_secs(1), Duration::from_hours(1))
 }
 
 #[cfg(test)]

@@ -83,16 +83,16 @@ impl World {
         let folder = IdentityFolder::new(disk.clone(), self.pc.folder.path());
         let identity = Arc::new(folder.open(MachineBinding::of("machine")).unwrap());
         let uplink = Arc::clone(&self.uplink) as Arc<dyn Uplink>;
-        let desk = Desk::new(self.pc.start_well());
+        let shared = Desk::new(self.pc.start_well());
         let acknowledged = Acknowledged::open(disk.clone(), &self.pc.path("acknowledged.json"), Pc::host());
         let status = Status::new(&identity, clock.now());
         let agent = Agent {
             observer: Arc::clone(&self.observer) as Arc<dyn Observer>,
-            scan_interval: Duration::from_secs(3_600),
-            reporter: Reporter::new(Arc::clone(&uplink), desk.clone(), acknowledged, Arc::clone(&clock)),
+            scan_interval: Duration::from_hours(1),
+            reporter: Reporter::new(Arc::clone(&uplink), shared.clone(), acknowledged, Arc::clone(&clock)),
             keeper: IdentityKeeper::new(folder, identity, Arc::clone(&uplink), Arc::clone(&clock)),
             uplink,
-            desk,
+            desk: shared,
             status: StatusBoard::new(disk, self.pc.folder.path(), status),
             clock,
             chance: Arc::new(SameChance(255)),
@@ -137,7 +137,7 @@ async fn an_agent_reports_renews_what_it_is_told_to_and_goes_quiet() {
     let renewal = world.server().want_renewal(&world.pc.location, old);
     world.wait_until("an agent listens", |world| world.uplink.watches.load(Ordering::Relaxed) > 0).await;
     let asked = Instant::now();
-    world.uplink.nudge();
+    world.uplink.nudge(1);
     world.wait_until("the renewal is closed", |world| world.server().state_of(renewal) == "closed").await;
     assert!(asked.elapsed() < Duration::from_secs(30), "nudged, it took {:?}", asked.elapsed());
     let new = world.pc.held();
@@ -161,11 +161,14 @@ async fn weeks_without_a_network_cost_nothing_but_time() {
     world.pc.hold(&world.uplink.server.lock().unwrap().issue_old());
     world.uplink.connected.store(false, Ordering::Relaxed);
     world.start();
-    tokio::time::sleep(Duration::from_secs(14 * 86_400)).await;
+    tokio::time::sleep(Duration::from_hours(14 * 24)).await;
     let tries = world.uplink.sync_count();
     assert!((14 * 86_400 / 300..14 * 86_400 / 290).contains(&tries), "{tries} tries in two weeks");
     let trouble = world.status().unwrap().trouble.unwrap();
-    assert_eq!((trouble.what.as_str(), trouble.since < NOW.plus(time::Duration::minutes(1))), ("could not sync", true));
+    assert_eq!(
+        (trouble.what.as_str(), trouble.since.0 < NOW.plus(time::Duration::minutes(1))),
+        ("could not sync", true)
+    );
     world.uplink.connected.store(true, Ordering::Relaxed);
     world.wait_until("the report is taken", |world| world.server().state.is_some()).await;
     world.wait_until("nothing troubles it", |world| world.status().unwrap().trouble.is_none()).await;
@@ -178,7 +181,7 @@ async fn a_server_that_is_quiet_is_asked_as_often_as_it_said() {
     world.start();
     world.wait_until("the report is taken", |world| world.server().state.is_some()).await;
     let before = world.uplink.sync_count();
-    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    tokio::time::sleep(Duration::from_hours(1)).await;
     let syncs = world.uplink.sync_count() - before;
     assert!((5..=7).contains(&syncs), "{syncs} syncs in an hour, where one each ten minutes was asked for");
     world.stop().await;
@@ -191,8 +194,8 @@ async fn a_server_that_nudges_without_end_is_not_followed_more_than_once_a_secon
     world.wait_until("an agent listens", |world| world.uplink.watches.load(Ordering::Relaxed) > 0).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     let before = world.uplink.sync_count();
-    for _ in 0..100 {
-        world.uplink.nudge();
+    for generation in 100..200 {
+        world.uplink.nudge(generation);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let syncs = world.uplink.sync_count() - before;
@@ -201,12 +204,25 @@ async fn a_server_that_nudges_without_end_is_not_followed_more_than_once_a_secon
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_nudge_that_is_no_news_costs_no_sync() {
+    let mut world = World::new();
+    world.start();
+    world.wait_until("an agent listens", |world| world.uplink.watches.load(Ordering::Relaxed) > 0).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let before = world.uplink.sync_count();
+    world.uplink.nudge(0);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(world.uplink.sync_count(), before);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_identity_is_renewed_at_half_of_its_life_and_survives_a_restart() {
     let mut world = World::new();
     world.start();
-    tokio::time::sleep(Duration::from_secs(12 * 86_400)).await;
+    tokio::time::sleep(Duration::from_hours(12 * 24)).await;
     assert!(world.uplink.adopted.lock().unwrap().is_empty());
-    tokio::time::sleep(Duration::from_secs(6 * 86_400)).await;
+    tokio::time::sleep(Duration::from_hours(6 * 24)).await;
     assert_eq!(world.uplink.adopted.lock().unwrap().iter().map(|(generation, _)| *generation).collect::<Vec<_>>(), [2]);
     assert_eq!(world.status().unwrap().identity.generation, 2);
     world.stop().await;
@@ -263,7 +279,7 @@ async fn a_change_that_a_scan_sees_is_reported_at_once_and_a_restart_is_quiet() 
     world.start();
     let before = world.uplink.sync_count();
     world.wait_until("it syncs after the restart", |world| world.uplink.sync_count() > before).await;
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     assert_eq!(world.server().reports.len(), 2);
     assert_eq!(world.uplink.sync_count(), before + 1);
     world.stop().await;

@@ -23,7 +23,7 @@ use crate::tls::danger::NotPinned;
 /// How long a connection may take to come up, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);
 /// An idle connection says this often that it is there, which keeps most NATs from forgetting it.
-const KEEP_ALIVE: Duration = Duration::from_secs(240);
+const KEEP_ALIVE: Duration = Duration::from_mins(4);
 /// How long the other side may take to say that it is there too.
 const KEEP_ALIVE_ANSWER: Duration = Duration::from_secs(20);
 
@@ -86,7 +86,7 @@ impl ServerAddress {
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(host.clone()).map_err(|_| wrong())?;
         let port = authority.port_u16().unwrap_or(443);
-        Ok(Self { host, port, name, uri })
+        Ok(Self { uri, host, port, name })
     }
 
     /// A channel to this address, which comes up when it is first used and again whenever it broke.

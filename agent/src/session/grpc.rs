@@ -24,7 +24,7 @@ use crate::identity::Identity;
 use crate::tls;
 
 /// How long an Upload may take: 32 MiB over a slow line.
-const UPLOAD: Duration = Duration::from_secs(300);
+const UPLOAD: Duration = Duration::from_mins(5);
 /// How long a Watch may take to begin.
 const WATCH: Duration = Duration::from_secs(20);
 

@@ -86,7 +86,7 @@ impl Spool {
             return Self::begin(disk, folder, epoch.saturating_add(1));
         }
         let failed = |cause| SpoolError::Open { path: path.clone(), cause };
-        let why = match disk.find(&path, FILE) {
+        let why = match Disk::find(&path, FILE) {
             Ok(bytes) => match record::read(&bytes.unwrap_or_default()) {
                 Contents::Whole { header, entries, length } if header.epoch == epoch => {
                     return Self::resume(disk, folder, header, entries, length);

@@ -129,7 +129,9 @@ fn number(bytes: &[u8]) -> u64 {
 
 fn checksum(parts: &[&[u8]]) -> [u8; CHECKSUM] {
     let mut hasher = Sha256::new();
-    parts.iter().for_each(|part| hasher.update(part));
+    for part in parts {
+        hasher.update(part);
+    }
     let digest = hasher.finalize();
     let mut check = [0; CHECKSUM];
     check.copy_from_slice(&digest[..CHECKSUM]);

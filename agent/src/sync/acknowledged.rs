@@ -55,7 +55,7 @@ impl Acknowledged {
     /// Reads what was kept for this host. Anything else counts as nothing.
     pub fn open(disk: Disk, path: &Path, host: HostId) -> Self {
         let mut acknowledged = Self { disk, path: path.to_path_buf(), host, state: None, sets: BTreeMap::new() };
-        match acknowledged.disk.find(path, FILE) {
+        match Disk::find(path, FILE) {
             Ok(None) => {}
             Ok(Some(bytes)) => match disk::unseal::<Content>(&bytes) {
                 Unsealed::Whole(content) if content.host == host => {

@@ -99,6 +99,9 @@ pub struct Reporter {
     desk: Desk,
     acknowledged: Acknowledged,
     clock: Arc<dyn Clock>,
+    /// Whether directives were journaled that nobody has been told of. It outlives a Sync that fails after that, because
+    /// the server does not send them again.
+    directed: bool,
 }
 
 /// What one round of Uploads came to.
@@ -118,13 +121,18 @@ struct Noted {
 impl Reporter {
     /// Puts the parts together.
     pub fn new(uplink: Arc<dyn Uplink>, desk: Desk, acknowledged: Acknowledged, clock: Arc<dyn Clock>) -> Self {
-        Self { uplink, desk, acknowledged, clock }
+        Self { uplink, desk, acknowledged, clock, directed: false }
+    }
+
+    /// Whether directives were journaled since this was asked last, by a Sync that failed afterwards.
+    pub fn take_directed(&mut self) -> bool {
+        std::mem::take(&mut self.directed)
     }
 
     /// Syncs until the server has everything.
     pub async fn sync(&mut self, observed: &Observed) -> Result<Synced, SyncError> {
         let mut with_report = self.acknowledged.state() != Some(observed.state);
-        let (mut directed, mut stale) = (false, false);
+        let mut stale = false;
         for round in 1..=ROUNDS {
             let standing = self.desk.work(|reconciler| reconciler.standing()).await.map_err(SyncError::CutOff)?;
             let spoke = with_report || !standing.entries.is_empty();
@@ -132,7 +140,7 @@ impl Reporter {
             let Answered { answer, bytes } = self.ask(observed, standing, with_report, clock).await?;
             let quiet = !spoke && answer.lacks.is_nothing() && answer.directives.is_none();
             let noted = self.note(answer.acknowledged, answer.directives).await?;
-            directed |= noted.directed;
+            self.directed |= noted.directed;
             if answer.lacks.is_nothing() {
                 self.keep(observed);
                 if noted.pending > 0 && spoke && round < ROUNDS {
@@ -144,7 +152,7 @@ impl Reporter {
                     clock_ahead: clock.since(answer.server_time),
                     next_sync: answer.next_sync,
                     renew_identity: answer.renew_identity,
-                    directed,
+                    directed: self.take_directed(),
                     refused: noted.refused,
                     quiet_bytes: quiet.then_some(bytes),
                     stale,

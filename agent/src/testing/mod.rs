@@ -1,5 +1,6 @@
 //! What the tests of several modules need: a server in memory, and a PC whose stores and disk can end the agent anywhere.
 
+pub(crate) mod grpc;
 mod pc;
 mod server;
 mod uplink;

@@ -100,9 +100,9 @@ impl FakeUplink {
     }
 
     /// Nudges whoever listens.
-    pub(crate) fn nudge(&self) {
+    pub(crate) fn nudge(&self, generation: u64) {
         if let Some(nudges) = &*self.nudges.lock().unwrap() {
-            nudges.try_send(Generation(99)).unwrap();
+            nudges.try_send(Generation(generation)).unwrap();
         }
     }
 

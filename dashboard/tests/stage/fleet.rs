@@ -101,8 +101,9 @@ impl Fleet {
             agents[at].sync().await;
         }
         stage.clock.advance(Duration::days(AGE - days - 1));
-        for (agent, _) in agents.iter().zip(&STARS).filter(|(_, star)| star.silent == 0) {
+        for (agent, _) in agents.iter_mut().zip(&STARS).filter(|(_, star)| star.silent == 0) {
             agent.renew_identity().await;
+            agent.sync().await;
         }
         let mut fleet = Self { stage, operator, agents };
         fleet.fail_often().await;
@@ -162,7 +163,6 @@ impl Fleet {
 
     /// One renewal that fails until a person is asked.
     async fn fail_often(&mut self) {
-        self.agent_mut("AOBA-2").sync().await;
         self.request("AOBA-2", None).await;
         self.agent_mut("AOBA-2").failing = Some(RenewalStep::Request);
         for _ in 0..8 {

@@ -42,14 +42,17 @@ fn line(observed: &Observed, row: &InstallationRow, w: Words, now: Timestamp) ->
         (state, word, Some((base.clone().at("renewals"), w.say("today.watch"), false)))
     } else if from_here && observed.host.state.gets_directives() {
         let renew = Link::to(format!("/hosts/{}/renew", observed.host.id)).with("certificate", certificate);
-        let due = left_state != State::Well;
-        let word = if due { w.say("certificate.renewable") } else { w.say("state.well") };
+        let due = matches!(left_state, State::Now | State::Soon);
+        let word = if due { w.say("certificate.renewable") } else { left_state.word(w) };
         (left_state, word, Some((renew, w.say("host.renew_now"), due)))
     } else if from_here {
         (State::Person, w.say("certificate.after_approval"), None)
+    } else if *key == KeyPresence::Absent {
+        (State::Soon, w.say("certificate.useless"), None)
+    } else if left_state == State::Well {
+        (State::Well, w.say("state.well"), None)
     } else {
-        let state = if left_state == State::Well { State::Well } else { State::Person };
-        (state, w.say("certificate.apply_at_issuer"), None)
+        (State::Person, w.say("certificate.apply_at_issuer"), None)
     };
     CertificateLine {
         name: facts.common_name.clone(),

@@ -8,7 +8,7 @@ use crate::door::SignedIn;
 use crate::fault::Fault;
 use crate::figure::{ChainBox, Svg, draw_chain};
 use crate::state::State;
-use crate::words::Words;
+use crate::words::{Words, date_text, in_japan};
 
 /// The chain of one certificate.
 pub(crate) struct ChainView {
@@ -71,7 +71,7 @@ fn chain_box(facts: &CertificateFacts, role: String, w: Words, now: Timestamp) -
     ChainBox {
         name: facts.common_name.clone(),
         role,
-        until: format!("{} {}", w.date(facts.not_after), w.days_left(facts.not_after, now)),
+        until: format!("{} {}", date_text(in_japan(facts.not_after).date()), w.days_left(facts.not_after, now)),
         state: State::of_days(facts.not_after.days_from(now)),
         missing: false,
     }

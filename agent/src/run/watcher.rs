@@ -1,9 +1,11 @@
-//! The Watch beside the loop: a stream that only ever says "sync now".
+//! The Watch beside the loop: a stream that only ever says which generation of directives waits. The server begins each one
+//! with the generation of that moment, so nothing is missed while nobody listened.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use inkan_model::directive::Generation;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_stream::StreamExt as _;
@@ -15,15 +17,15 @@ use crate::chance::Chance;
 use crate::session::Uplink;
 
 /// A stream that lasted this long was a good one.
-const GOOD: Duration = Duration::from_secs(60);
+const GOOD: Duration = Duration::from_mins(1);
 
 /// Listens for nudges until it is dropped.
 pub(super) struct Watcher(JoinHandle<()>);
 
 impl Watcher {
-    /// Begins to listen. Each nudge notifies.
-    pub(super) fn start(uplink: Arc<dyn Uplink>, nudged: Arc<Notify>, chance: Arc<dyn Chance>) -> Self {
-        Self(tokio::spawn(keep_watching(uplink, nudged, chance)))
+    /// Begins to listen. Each nudge is passed on.
+    pub(super) fn start(uplink: Arc<dyn Uplink>, nudges: watch::Sender<Generation>, chance: Arc<dyn Chance>) -> Self {
+        Self(tokio::spawn(keep_watching(uplink, nudges, chance)))
     }
 
     /// Stops listening, and returns once nothing is under way any more.
@@ -40,28 +42,20 @@ impl Drop for Watcher {
     }
 }
 
-async fn keep_watching(uplink: Arc<dyn Uplink>, nudged: Arc<Notify>, chance: Arc<dyn Chance>) {
+async fn keep_watching(uplink: Arc<dyn Uplink>, nudges: watch::Sender<Generation>, chance: Arc<dyn Chance>) {
     let mut backoff = Backoff::default();
-    let mut lost = false;
     loop {
         let begun = Instant::now();
         match uplink.watch().await {
-            Ok(mut nudges) => {
+            Ok(mut stream) => {
                 debug!("listening for nudges");
-                if lost {
-                    // Whatever was nudged while nobody listened.
-                    nudged.notify_one();
-                }
-                while let Some(Ok(generation)) = nudges.next().await {
-                    if generation.0 != 0 {
-                        debug!(generation = generation.0, "nudged");
-                        nudged.notify_one();
-                    }
+                while let Some(Ok(generation)) = stream.next().await {
+                    debug!(generation = generation.0, "nudged");
+                    nudges.send_replace(generation);
                 }
             }
             Err(error) => debug!(why = with_causes(&error), "could not listen for nudges"),
         }
-        lost = true;
         if begun.elapsed() >= GOOD {
             backoff.reset();
         }
