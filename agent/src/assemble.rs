@@ -51,8 +51,11 @@ pub fn assemble(
     let ledger = Ledger::open(disk.clone(), &data_dir.ledger(), host, clock.now()).map_err(AssembleError::Ledger)?;
     let spool = Spool::open(disk.clone(), &data_dir.spool(), clock.now()).map_err(AssembleError::Spool)?;
     let renewer = Renewer::new(Arc::new(Backends::new(stores.clone())), Arc::new(TlsProber::new(runtime)));
-    let shared = Desk::new(Reconciler::new(ledger, spool, renewer, Arc::clone(&clock)));
-    let status = StatusBoard::new(disk.clone(), data_dir.path(), Status::new(&identity, clock.now()));
+    let reconciler = Reconciler::new(ledger, spool, renewer, Arc::clone(&clock));
+    let mut status = Status::new(&identity, clock.now());
+    (status.generation, status.outcomes_waiting) = (reconciler.standing().generation.0, reconciler.pending());
+    let status = StatusBoard::new(disk.clone(), data_dir.path(), status);
+    let shared = Desk::new(reconciler);
     let identity = Arc::new(identity);
     let uplink = GrpcUplink::new(Arc::clone(&identity), proxy).map_err(AssembleError::Uplink)?;
     let uplink: Arc<dyn Uplink> = Arc::new(uplink);

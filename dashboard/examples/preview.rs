@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a tool for whoever works on the pages")]
 
 #[path = "../tests/stage/mod.rs"]
+#[expect(dead_code, reason = "the tests use the rest")]
 mod stage;
 
 use std::net::SocketAddr;

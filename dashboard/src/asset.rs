@@ -31,34 +31,33 @@ static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
     ]
 });
 
-/// The addresses of all assets, for the head of a page.
-#[derive(Clone, Copy)]
-pub(crate) struct Assets;
+/// The address of the style sheet.
+pub(crate) fn style() -> String {
+    address(0)
+}
 
-impl Assets {
-    pub(crate) fn style(self) -> String {
-        Self::address(0)
-    }
+/// The address of htmx.
+pub(crate) fn htmx() -> String {
+    address(1)
+}
 
-    pub(crate) fn htmx(self) -> String {
-        Self::address(1)
-    }
+/// The address of htmx's extension for streams.
+pub(crate) fn sse() -> String {
+    address(2)
+}
 
-    pub(crate) fn sse(self) -> String {
-        Self::address(2)
-    }
+/// The address of our own script.
+pub(crate) fn script() -> String {
+    address(3)
+}
 
-    pub(crate) fn script(self) -> String {
-        Self::address(3)
-    }
+/// The address of the seal, which a browser shows beside a page's title.
+pub(crate) fn seal() -> String {
+    address(4)
+}
 
-    pub(crate) fn seal(self) -> String {
-        Self::address(4)
-    }
-
-    fn address(at: usize) -> String {
-        format!("/assets/{}", ASSETS[at].name)
-    }
+fn address(at: usize) -> String {
+    format!("/assets/{}", ASSETS[at].name)
 }
 
 pub(crate) async fn serve(Path(name): Path<String>) -> Response {

@@ -15,7 +15,6 @@ use inkan_core::Error;
 use inkan_model::locale::Locale;
 
 use crate::Site;
-use crate::asset::Assets;
 use crate::words::Words;
 
 /// Why a page was not drawn.
@@ -124,7 +123,6 @@ pub(crate) fn locale_of_query(query: Option<&str>) -> Option<Locale> {
 #[template(path = "fault.html")]
 struct FaultPage {
     w: Words,
-    assets: Assets,
     what: String,
     next: String,
     detail: Option<String>,
@@ -168,7 +166,7 @@ pub(crate) async fn render(State(site): State<Site>, mut request: Request, next:
     let page = if wants_fragment {
         FaultFragment { what, next, correlation }.render()
     } else {
-        FaultPage { w: words, assets: Assets, what, next, detail, correlation }.render()
+        FaultPage { w: words, what, next, detail, correlation }.render()
     };
     let mut drawn = (status, Html(page.unwrap_or_default())).into_response();
     drawn.headers_mut().insert(header::VARY, HeaderValue::from_static("HX-Request"));
@@ -182,7 +180,8 @@ pub(crate) fn is_fragment(headers: &HeaderMap) -> bool {
 
 /// Refusals that axum makes itself (a body that is too large, a method that is not served) have no page yet.
 fn fault_of_bare(response: &Response) -> Option<Fault> {
-    let is_page = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let is_page =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     match response.status() {
         StatusCode::NOT_FOUND if !is_page => Some(Fault::NoSuchPage),
         StatusCode::BAD_REQUEST

@@ -2,7 +2,6 @@
 
 use inkan_core::ports::Overview;
 
-use crate::asset::Assets;
 use crate::words::{Words, number};
 
 /// The screens that the rail leads to.
@@ -30,7 +29,6 @@ pub(crate) struct RailItem {
 
 /// What stands around a page.
 pub(crate) struct Frame {
-    pub(crate) assets: Assets,
     pub(crate) title: String,
     pub(crate) rail: Vec<RailItem>,
     pub(crate) vendor: String,

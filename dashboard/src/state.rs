@@ -86,7 +86,10 @@ impl fmt::Display for Icon {
             State::Soon => ("2", r#"<circle cx="8" cy="8" r="6"/><path d="M8 4v4l3 2"/>"#),
             State::Person => ("2", r#"<circle cx="8" cy="5" r="3"/><path d="M2 15c0-4 3-6 6-6s6 2 6 6"/>"#),
             State::Unknown => ("2", r#"<path d="M2 14L14 2M2 8l6-6M8 14l6-6"/>"#),
-            State::Watch => ("1.8", r#"<path d="M1 8c2-3.500 4.500-5 7-5s5 1.500 7 5c-2 3.500-4.500 5-7 5s-5-1.500-7-5z"/><circle cx="8" cy="8" r="1.600"/>"#),
+            State::Watch => (
+                "1.8",
+                r#"<path d="M1 8c2-3.500 4.500-5 7-5s5 1.500 7 5c-2 3.500-4.500 5-7 5s-5-1.500-7-5z"/><circle cx="8" cy="8" r="1.600"/>"#,
+            ),
             State::Well => ("2.4", r#"<path d="M2.500 8.500l3.500 4 7.500-9"/>"#),
         };
         let paint = if stroke.is_empty() {

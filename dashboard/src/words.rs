@@ -192,7 +192,10 @@ mod tests {
     #[test]
     fn days_are_counted_as_a_clerk_says_them() {
         let left = |days| JA.days_left(NOW.plus(Duration::days(days)).plus(Duration::hours(1)), NOW);
-        assert_eq!([left(12), left(0), left(-1), left(-9)], ["あと12日", "きょうまで", "きのう切れました", "9日前に切れました"]);
+        assert_eq!(
+            [left(12), left(0), left(-1), left(-9)],
+            ["あと12日", "きょうまで", "きのう切れました", "9日前に切れました"]
+        );
         assert_eq!(EN.days_left(NOW.plus(Duration::hours(30)), NOW), "1 day left");
         assert_eq!(JA.ago(NOW.minus(Duration::hours(3)), NOW), "3時間前");
     }

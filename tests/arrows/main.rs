@@ -46,7 +46,7 @@ const DEV_ARROWS: &[(&str, &[&str])] = &[
 /// What must not be reachable from the core and from the model by any chain of normal dependencies.
 const BENEATH: &[(&str, &[&str])] = &[
     ("inkan-core", &["axum", "hyper", "prost", "sqlx", "tonic"]),
-    ("inkan-model", &["axum", "prost", "ring", "sqlx", "tokio", "tonic"]),
+    ("inkan-model", &["axum", "prost", "sqlx", "tokio", "tonic"]),
     ("inkan-trust", &["axum", "prost", "sqlx", "tokio", "tonic"]),
 ];
 
@@ -90,6 +90,8 @@ fn the_core_sees_no_listener_no_wire_and_no_database() {
 fn only_the_assembly_of_the_server_names_a_database() {
     let naming = tree::sources()
         .filter(|file| file.path.starts_with("server/src") && file.path != *"server/src/assemble.rs")
+        // Tests of a listener need some database, and say which.
+        .filter(|file| !file.path.components().any(|part| part.as_os_str() == "tests"))
         .filter(|file| file.text.contains("SqliteDatabase") || file.text.contains("PostgresDatabase"));
     let naming: Vec<_> = naming.map(|file| file.path).collect();
     assert!(naming.is_empty(), "only server/src/assemble.rs says which database it is: {naming:?}");

@@ -132,13 +132,15 @@ fn languages_of(text: &str) -> BTreeMap<String, Vec<String>> {
         while above.last().is_some_and(|(at, _)| *at >= indent) {
             above.pop();
         }
-        let path =
-            |more: &[&str]| above.iter().map(|(_, key)| key.as_str()).chain(more.iter().copied()).collect::<Vec<_>>();
+        let path = |more: Option<&str>| {
+            let keys: Vec<&str> = above.iter().map(|(_, key)| key.as_str()).chain(more).collect();
+            keys.join(".")
+        };
         if rest.trim_start().starts_with('{') {
             let languages = ["en", "ja"].into_iter().filter(|language| has_key(rest, language));
-            found.insert(path(&[key]).join("."), languages.map(str::to_owned).collect());
+            found.insert(path(Some(key)), languages.map(str::to_owned).collect());
         } else if matches!(key, "ja" | "en") && !above.is_empty() {
-            let languages = found.entry(path(&[]).join(".")).or_default();
+            let languages = found.entry(path(None)).or_default();
             languages.push(key.to_owned());
             languages.sort();
         } else {

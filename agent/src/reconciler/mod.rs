@@ -143,7 +143,7 @@ impl Reconciler {
             } else {
                 Err(StepError::OtherCertificate)
             };
-            done.changed_stores = true;
+            done.changed_stores |= matches!(step, Step::Install | Step::ArchiveOld);
             record.begun = None;
             record.told_under = generation;
             match carried_out {

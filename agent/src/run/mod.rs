@@ -130,7 +130,8 @@ impl Running {
         if self.schedule.reconcile.is_some_and(|due| due <= Instant::now()) {
             self.reconcile().await;
         }
-        if self.schedule.sync <= Instant::now() {
+        // What a step has just changed in a store is told together with the step.
+        if self.schedule.sync <= Instant::now() && self.schedule.scan > Instant::now() {
             self.sync().await;
         }
     }

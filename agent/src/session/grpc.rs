@@ -19,6 +19,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use super::enrolment::in_time;
+use super::pace::Pace;
 use super::{Answered, EnrolmentClient, Nudges, Proxy, ServerAddress, Uplink, UplinkError};
 use crate::identity::Identity;
 use crate::tls;
@@ -32,6 +33,7 @@ const WATCH: Duration = Duration::from_secs(20);
 pub struct GrpcUplink {
     session: RwLock<Session>,
     proxy: Option<Proxy>,
+    pace: Pace,
 }
 
 struct Session {
@@ -61,7 +63,7 @@ impl GrpcUplink {
     /// Speaks with this identity. Nothing is connected before the first call.
     pub fn new(identity: Arc<Identity>, proxy: Option<Proxy>) -> Result<Self, UplinkError> {
         let session = Session::new(identity, proxy.clone())?;
-        Ok(Self { session: RwLock::new(session), proxy })
+        Ok(Self { session: RwLock::new(session), proxy, pace: Pace::default() })
     }
 
     /// Turns an answer into its message. A connection that broke, or went silent, is not used again: behind some
@@ -86,6 +88,7 @@ impl Uplink for GrpcUplink {
     async fn sync(&self, report: SyncReport) -> Result<Answered, UplinkError> {
         let request = pb::SyncRequest::from(report);
         let asked = request.encoded_len();
+        self.pace.keep().await;
         let answer = {
             let session = self.session.read().await;
             session.client.clone().sync(in_time(request)).await
@@ -99,6 +102,7 @@ impl Uplink for GrpcUplink {
         let messages: Vec<pb::UploadRequest> = messages.into_iter().map(Into::into).collect();
         let mut request = Request::new(tokio_stream::iter(messages));
         request.set_timeout(UPLOAD);
+        self.pace.keep().await;
         let answer = {
             let session = self.session.read().await;
             session.client.clone().upload(request).await

@@ -6,6 +6,7 @@
 mod connector;
 mod enrolment;
 mod grpc;
+mod pace;
 mod proxy;
 mod refusal;
 

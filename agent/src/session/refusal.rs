@@ -20,7 +20,7 @@ pub enum UplinkError {
     #[error("the server's answer is not understood")]
     Answer(#[source] InvalidMessage),
     /// The server could not do it now.
-    #[error("the server could not answer: {}", said(.0))]
+    #[error("the server could not answer")]
     Busy(#[source] Reason),
     /// No connection comes up.
     #[error("could not connect to the server")]
@@ -29,7 +29,7 @@ pub enum UplinkError {
     #[error("the server says that this agent's identity has expired")]
     Expired(#[source] Reason),
     /// The server does not want to hear this agent, or not this.
-    #[error("the server refused: {}", said(.0))]
+    #[error("the server refused")]
     Refused(#[source] Reason),
     /// The device key would not sign.
     #[error("could not sign with the device key")]
@@ -51,7 +51,10 @@ pub struct Reason(Status);
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(said(self))
+        f.write_str(match self.0.message() {
+            "" => self.0.code().description(),
+            message => message,
+        })
     }
 }
 
@@ -59,13 +62,6 @@ impl Error for Reason {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         // The transport's own wrapper says nothing that its cause does not say better.
         self.0.source().and_then(Error::source)
-    }
-}
-
-fn said(reason: &Reason) -> &str {
-    match reason.0.message() {
-        "" => reason.0.code().description(),
-        message => message,
     }
 }
 

@@ -224,7 +224,9 @@ proptest! {
                 prop_assert!(added.len() + removed.len() < seen.sets[&delta.digest].entries().len());
             }
         }
-        prop_assert_eq!(sent + plan.left.certificates.len(), held.min(asked));
+        // A delta brings the few that it adds without being asked.
+        let unasked = sent + plan.left.certificates.len() - held.min(asked);
+        prop_assert!(unasked <= 8, "{} certificates that nobody asked for", unasked);
         prop_assert_eq!(plan.gone, asked.saturating_sub(held));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use inkan_model::Fingerprint;
 use inkan_model::digest::SetDigest;
 use inkan_model::limits;
 use inkan_model::store::{SetEntry, StoreSet};
@@ -14,6 +15,9 @@ use super::{Acknowledged, Observed};
 const MESSAGE: usize = 900 * 1024;
 /// Bytes of one stream.
 const STREAM: usize = limits::UPLOAD_BYTES - MESSAGE;
+
+/// Certificates of one delta that are sent before they are asked for.
+const NEWCOMERS: usize = 8;
 
 /// What to send in one stream.
 #[derive(Debug, Default)]
@@ -90,9 +94,18 @@ impl Packing {
         match delta {
             Some(delta) if delta.added.len() + delta.removed.len() < set.entries().len() => {
                 let bytes = weight(&delta.added) + weight(&delta.removed);
+                let new = StoreSet::new(delta.added.clone()).certificates();
                 self.add(bytes).deltas.push(UploadedDelta { digest, delta });
+                self.add_newcomers(&new, observed);
             }
             Some(_) | None => self.add(weight(set.entries())).sets.push(UploadedSet::new(set.clone())),
+        }
+    }
+
+    /// The few certificates that a delta adds are likely to be as new to the server as they are to this PC.
+    fn add_newcomers(&mut self, new: &[Fingerprint], observed: &Observed) {
+        for der in new.iter().take(NEWCOMERS).filter_map(|fingerprint| observed.certificates.get(fingerprint)) {
+            self.add(der.len() + 8).certificates.push(der.clone());
         }
     }
 

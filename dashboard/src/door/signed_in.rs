@@ -16,7 +16,6 @@ use ring::hmac;
 
 use super::session_secret;
 use crate::Site;
-use crate::asset::Assets;
 use crate::fault::{Fault, Spoken, is_fragment, locale_of_query};
 use crate::frame::{Frame, Screen};
 use crate::link::{Fields, Link};
@@ -43,7 +42,6 @@ impl SignedIn {
     pub(crate) async fn frame(&self, screen: Screen, title: impl Into<String>) -> Result<Frame, Fault> {
         let figures = self.view.overview(self.now).await?;
         Ok(Frame {
-            assets: Assets,
             title: title.into(),
             rail: Frame::rail(self.w, screen, &figures),
             vendor: self.view.vendor().await?.name,
@@ -80,7 +78,8 @@ fn ask_to_log_in(parts: &Parts, here: &str) -> Response {
     let is_get = parts.method == axum::http::Method::GET;
     let login = Link::to("/login").with_some("next", (is_get && here != "/").then_some(here)).to_string();
     if is_fragment(&parts.headers) {
-        return (StatusCode::UNAUTHORIZED, [(HeaderName::from_static("hx-redirect"), "/login".to_owned())]).into_response();
+        return (StatusCode::UNAUTHORIZED, [(HeaderName::from_static("hx-redirect"), "/login".to_owned())])
+            .into_response();
     }
     Redirect::to(&login).into_response()
 }

@@ -26,7 +26,8 @@ pub(crate) fn draw_chain(boxes: &[ChainBox], label: &str, issued: &str, wide: bo
     let (step_x, step_y) = if wide { (box_width + 52, 0) } else { (0, 70 + 34) };
     let (width, height) = (step_x * (count - 1) + box_width + 4, step_y * (count - 1) + 70 + 4);
     let class = if wide { "chain wide" } else { "chain tall" };
-    let mut svg = format!(r#"<svg class="{class}" viewBox="0 0 {width} {height}" role="img" aria-label="{}">"#, text(label));
+    let mut svg =
+        format!(r#"<svg class="{class}" viewBox="0 0 {width} {height}" role="img" aria-label="{}">"#, text(label));
     for (at, one) in (0_u32..).zip(boxes) {
         let (x, y) = (2 + at * step_x, 2 + at * step_y);
         if at > 0 {
@@ -42,7 +43,8 @@ fn draw_box(svg: &mut String, one: &ChainBox, x: u32, y: u32, width: u32) {
     let kind = if one.missing { "missing" } else { one.state.class() };
     // A half-width letter of the bold name takes about eight units, one of the rest six and a half.
     let letters = |units: u32| usize::try_from((width - 22) * 2 / units).unwrap_or(20);
-    let lines = [("v", fit(&one.name, letters(16))), ("", fit(&one.role, letters(13))), ("", fit(&one.until, letters(13)))];
+    let lines =
+        [("v", fit(&one.name, letters(16))), ("", fit(&one.role, letters(13))), ("", fit(&one.until, letters(13)))];
     let _ = write!(svg, r#"<g class="link {kind}"><rect x="{x}" y="{y}" width="{width}" height="70" rx="3"/>"#);
     for (at, (class, line)) in (0_u32..).zip(&lines) {
         let _ = write!(svg, r#"<text class="{class}" x="{}" y="{}">{}</text>"#, x + 12, y + 22 + at * 18, text(line));

@@ -18,9 +18,9 @@ pub(crate) fn draw_qr(content: &str, label: &str) -> Option<Svg> {
             let _ = write!(path, "M{} {}h1v1h-1z", x + QUIET, y + QUIET);
         }
     }
-    let side = size + 2 * QUIET;
+    let edge = size + 2 * QUIET;
     Some(Svg(format!(
-        r##"<svg class="qr" viewBox="0 0 {side} {side}" role="img" aria-label="{}" shape-rendering="crispEdges"><rect width="{side}" height="{side}" fill="#fff"/><path d="{path}" fill="#000"/></svg>"##,
+        r##"<svg class="qr" viewBox="0 0 {edge} {edge}" role="img" aria-label="{}" shape-rendering="crispEdges"><rect width="{edge}" height="{edge}" fill="#fff"/><path d="{path}" fill="#000"/></svg>"##,
         text(label)
     )))
 }

@@ -71,7 +71,8 @@ const ROW: u16 = 22;
 /// Draws all prefectures; those without clinics stay empty.
 pub(crate) fn draw_prefectures(tiles: &[Tile], label: &str) -> Svg {
     let (width, height) = (15 * PITCH, 13 * ROW);
-    let mut svg = format!(r#"<svg class="tiles" viewBox="0 0 {width} {height}" role="img" aria-label="{}">"#, text(label));
+    let mut svg =
+        format!(r#"<svg class="tiles" viewBox="0 0 {width} {height}" role="img" aria-label="{}">"#, text(label));
     for (prefecture, (column, row)) in Prefecture::all().zip(PLACES) {
         let (x, y) = (column * PITCH + 1, row * ROW + 1);
         let tile = tiles.iter().find(|tile| tile.prefecture == prefecture);

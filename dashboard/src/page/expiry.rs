@@ -39,7 +39,9 @@ impl Stretch {
         match fields.text("view") {
             Some("expired") => Self::Expired,
             Some("all") => Self::All,
-            other => Self::Within(other.and_then(|days| days.parse().ok()).filter(|days| STAGES.contains(days)).unwrap_or(30)),
+            other => Self::Within(
+                other.and_then(|days| days.parse().ok()).filter(|days| STAGES.contains(days)).unwrap_or(30),
+            ),
         }
     }
 

@@ -6,11 +6,11 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use inkan_core::ports::{HostQuery, HostRow};
 use inkan_model::ClinicId;
+use inkan_model::Timestamp;
 use inkan_model::clinic::{Clinic, Prefecture};
 use inkan_model::finding::{Rule, Urgency};
 use inkan_model::host::HostState;
 use inkan_model::time::DAY;
-use inkan_model::Timestamp;
 
 use super::{Choice, page_of, print};
 use crate::Site;
@@ -231,17 +231,18 @@ fn saved_views(filter: &Filter, w: Words) -> Vec<SavedView> {
         ("hosts.view_report_only", Filter { state: Some(HostState::ReportOnly), ..all.clone() }),
         ("hosts.view_suspended", Filter { state: Some(HostState::Suspended), ..all }),
     ];
-    let view = |(word, view): (&str, Filter)| SavedView { href: view.link(), word: w.say(word), current: view == *filter };
+    let view =
+        |(word, view): (&str, Filter)| SavedView { href: view.link(), word: w.say(word), current: view == *filter };
     views.into_iter().map(view).collect()
 }
 
 fn selects(filter: &Filter, w: Words) -> Selects {
     let choice = |value: String, word: String, chosen| Choice { value, word, chosen };
-    let prefecture = |one: Prefecture| choice(one.number().to_string(), w.prefecture(one), filter.prefecture == Some(one));
+    let prefecture =
+        |one: Prefecture| choice(one.number().to_string(), w.prefecture(one), filter.prefecture == Some(one));
     let rule = |one: Rule| choice(one.name().to_owned(), rule_word(one, w), filter.rule == Some(one));
-    let urgency = |one: Urgency| {
-        choice(one.name().to_owned(), State::of(Some(one)).word(w), filter.urgency == Some(one))
-    };
+    let urgency =
+        |one: Urgency| choice(one.name().to_owned(), State::of(Some(one)).word(w), filter.urgency == Some(one));
     let state = |one: HostState| choice(state_name(one).to_owned(), state_word(one, w), filter.state == Some(one));
     let silence = |days: u16| choice(days.to_string(), w.count("hosts.silent_days", days), filter.silent == Some(days));
     Selects {
@@ -355,7 +356,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_shows_the_whole_list() {
-        let fields = ["rule", "urgency", "state", "silent", "prefecture", "clinic"].map(|name| (name.to_owned(), "?".to_owned()));
+        let fields = ["rule", "urgency", "state", "silent", "prefecture", "clinic"]
+            .map(|name| (name.to_owned(), "?".to_owned()));
         assert_eq!(Filter::read(&Fields(fields.to_vec())), Filter::default());
     }
 }

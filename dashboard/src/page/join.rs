@@ -140,7 +140,8 @@ pub(crate) async fn create(Extract(site): Extract<Site>, form: SignedForm) -> Re
     let clinic = match find_clinic(&by, &wish.clinic).await? {
         Found::One(clinic) => clinic,
         Found::None => {
-            form.clinic_error = Some(by.w.say(if wish.clinic.is_empty() { "join.clinic_empty" } else { "join.clinic_none" }));
+            form.clinic_error =
+                Some(by.w.say(if wish.clinic.is_empty() { "join.clinic_empty" } else { "join.clinic_none" }));
             return draw(&by, &Fields::default(), form, None).await;
         }
         Found::Several(clinics) => {

@@ -13,7 +13,6 @@ use secrecy::SecretString;
 
 use super::print;
 use crate::Site;
-use crate::asset::Assets;
 use crate::door::{Posted, SignedForm, SpokenTo, cookie_name, session_cookie, session_secret};
 use crate::fault::Fault;
 use crate::link::{Fields, Link, own_path};
@@ -22,7 +21,6 @@ use crate::words::Words;
 #[derive(Template)]
 #[template(path = "login.html")]
 struct LogInPage {
-    assets: Assets,
     w: Words,
     mail: String,
     next: String,
@@ -38,7 +36,6 @@ impl LogInPage {
         let next = fields.text("next").and_then(own_path).unwrap_or("").to_owned();
         let other = if w.is_japanese() { Locale::En } else { Locale::Ja };
         Self {
-            assets: Assets,
             w,
             mail: fields.text("mail").unwrap_or("").chars().take(254).collect(),
             error: None,
@@ -94,11 +91,7 @@ pub(crate) async fn log_in(
 }
 
 /// Ends the session.
-pub(crate) async fn log_out(
-    Extract(site): Extract<Site>,
-    jar: CookieJar,
-    form: SignedForm,
-) -> Result<Response, Fault> {
+pub(crate) async fn log_out(Extract(site): Extract<Site>, jar: CookieJar, form: SignedForm) -> Result<Response, Fault> {
     site.core().log_out(&form.by.secret).await?;
     let gone = Cookie::build((cookie_name(site.options()), "")).path("/").secure(site.options().secure_cookies);
     Ok((jar.remove(gone), Redirect::to("/login")).into_response())

@@ -12,7 +12,6 @@ use secrecy::SecretString;
 
 use super::print;
 use crate::Site;
-use crate::asset::Assets;
 use crate::door::{Posted, SpokenTo};
 use crate::fault::Fault;
 use crate::figure::{Svg, draw_qr};
@@ -22,7 +21,6 @@ use crate::words::Words;
 #[derive(Template)]
 #[template(path = "setup.html")]
 struct Setup {
-    assets: Assets,
     w: Words,
     path: String,
     vendor: String,
@@ -48,7 +46,6 @@ impl Setup {
         let path = Link::to(format!("/setup/{secret}"));
         let other = if w.is_japanese() { "en" } else { "ja" };
         Self {
-            assets: Assets,
             w,
             other_language: path.clone().with("lang", other),
             path: path.with("lang", w.tag()).to_string(),

@@ -146,7 +146,10 @@ pub(crate) async fn show(Extract(site): Extract<Site>, by: SignedIn) -> Result<R
         work,
         more_work,
         first_steps: first_steps(&figures, *w),
-        weeks_picture: draw_weeks(&weeks.iter().map(|row| row.week.clone()).collect::<Vec<_>>(), &w.say("today.weeks_label")),
+        weeks_picture: draw_weeks(
+            &weeks.iter().map(|row| row.week.clone()).collect::<Vec<_>>(),
+            &w.say("today.weeks_label"),
+        ),
         weeks_total: w.count("today.certificates", weeks.iter().map(|row| row.week.total()).sum::<u64>()),
         weeks,
         map_picture: draw_map(&prefectures, *w),
@@ -202,9 +205,10 @@ fn rank(diagnosis: &Diagnosis) -> (Urgency, u8, Timestamp) {
     let (group, at) = match &diagnosis.detail {
         Detail::Expiry { not_after, .. } => (0, *not_after),
         Detail::Silence { last_seen, .. } => (1, *last_seen),
-        Detail::Certificate { .. } | Detail::MissingIssuer { .. } | Detail::ClockOffset { .. } | Detail::Weak { .. } => {
-            (2, Timestamp::default())
-        }
+        Detail::Certificate { .. }
+        | Detail::MissingIssuer { .. }
+        | Detail::ClockOffset { .. }
+        | Detail::Weak { .. } => (2, Timestamp::default()),
     };
     (diagnosis.urgency, group, at)
 }
@@ -291,7 +295,9 @@ async fn plan_action(
 ) -> Result<Action, Fault> {
     let w = by.w;
     let mut of_clinic = findings.iter().filter(|row| row.clinic.id == work.clinic);
-    let Some(worst) = of_clinic.next() else { return Ok(Action { href: work.clinic_href.clone(), word: w.say("today.look"), main: false }) };
+    let Some(worst) = of_clinic.next() else {
+        return Ok(Action { href: work.clinic_href.clone(), word: w.say("today.look"), main: false });
+    };
     let host = Link::to(format!("/hosts/{}", worst.host));
     if worst.live_renewal.is_some() {
         return Ok(Action { href: host.at("renewals"), word: w.say("today.watch"), main: false });
@@ -362,10 +368,10 @@ fn first_steps(figures: &Overview, w: Words) -> Vec<Step> {
 
 #[cfg(test)]
 mod tests {
+    use inkan_model::Fingerprint;
     use inkan_model::finding::Subject;
     use inkan_model::locale::Locale;
     use inkan_model::store::{Location, Scope, StoreKind};
-    use inkan_model::Fingerprint;
     use time::Duration;
 
     use super::*;
@@ -377,7 +383,8 @@ mod tests {
         let location = Location { kind: StoreKind::Directory, scope: Scope::Machine, path: "/x".to_owned() };
         let certificate = Fingerprint::of(b"x");
         let subject = Subject::CertificateExpiring { certificate, location: location.clone() };
-        let expiry = |days: i64| Detail::Expiry { name: name.clone(), not_after: now.plus(Duration::days(days)), stage: 7 };
+        let expiry =
+            |days: i64| Detail::Expiry { name: name.clone(), not_after: now.plus(Duration::days(days)), stage: 7 };
         let details = [
             expiry(12),
             expiry(1),

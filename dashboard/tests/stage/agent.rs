@@ -40,7 +40,12 @@ pub(crate) fn subject(unit: &str, common_name: &str) -> Vec<u8> {
 }
 
 /// A certificate of this authority.
-pub(crate) fn issue(ca: &dyn CertificationAuthority, common_name: &str, from: Timestamp, until: Timestamp) -> Certificate {
+pub(crate) fn issue(
+    ca: &dyn CertificationAuthority,
+    common_name: &str,
+    from: Timestamp,
+    until: Timestamp,
+) -> Certificate {
     let order = Order {
         subject_der: subject("medical", common_name),
         spki_der: SoftwareKey::generate().expect("a key").spki(),
@@ -106,7 +111,13 @@ pub(crate) struct PlayedAgent {
 
 impl PlayedAgent {
     /// Joins.
-    pub(crate) async fn enrol(core: &Core, operator: &Operator, clinic: ClinicId, facts: HostFacts, approve: bool) -> Self {
+    pub(crate) async fn enrol(
+        core: &Core,
+        operator: &Operator,
+        clinic: ClinicId,
+        facts: HostFacts,
+        approve: bool,
+    ) -> Self {
         let order = JoinTokenOrder { clinic, uses: 1, lifetime: Duration::hours(4), approve };
         let (_, token) = core.create_join_token(operator, order).await.expect("a token");
         let key = SoftwareKey::generate().expect("a key");
@@ -227,7 +238,8 @@ impl PlayedAgent {
                 Some(OutcomeResult::Installed { new: fingerprint })
             }
             (RenewalWant::Install { chain, challenge, .. }, 2) => {
-                let signature = self.keys.get(&renewal)?.sign_message(&renewal_message(challenge)).expect("a signature");
+                let signature =
+                    self.keys.get(&renewal)?.sign_message(&renewal_message(challenge)).expect("a signature");
                 self.said.insert(renewal, 3);
                 let new = Fingerprint::of(chain.first()?);
                 Some(OutcomeResult::Proven { new, proof: Proof { signature, probe: None } })
@@ -247,7 +259,8 @@ impl PlayedAgent {
     pub(crate) async fn renew_identity(&self) {
         let now = self.core.now();
         let serial = super::random();
-        let identity = NewIdentity { serial, chain: Vec::new(), issued_at: now, not_after: now.plus(IDENTITY_LIFETIME) };
+        let identity =
+            NewIdentity { serial, chain: Vec::new(), issued_at: now, not_after: now.plus(IDENTITY_LIFETIME) };
         self.core.db().record_pending_identity(self.host, &identity).await.expect("a database");
         self.core.db().activate_identity(self.host, serial, now).await.expect("a database");
     }

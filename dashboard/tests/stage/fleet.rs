@@ -190,7 +190,8 @@ impl Sets {
         };
         let read = |ca: &PrivateCa| Certificate::read(ca.certificate().to_vec());
         let common = make("Online Billing NW Common Root CA - G1", 6_700);
-        let mut roots: Vec<_> = (1..=64).map(|n| read(&make(&format!("Sample Public Root R{n}"), 300 + n * 110))).collect();
+        let mut roots: Vec<_> =
+            (1..=64).map(|n| read(&make(&format!("Sample Public Root R{n}"), 300 + n * 110))).collect();
         roots.push(read(&make("Security Communication RootCA2", 940)));
         roots.push(read(&make("Security Communication RootCA1", -1_100)));
         roots.push(read(&common));

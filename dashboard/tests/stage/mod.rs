@@ -1,8 +1,6 @@
 //! A deployment in a temporary folder: the core on SQLite with a clock of its own, authorities, a vendor and an owner.
 //! Used by the tests of the pages and by the preview.
 
-#![allow(dead_code, clippy::allow_attributes, reason = "each user takes the part that it needs")]
-
 pub(crate) mod agent;
 pub(crate) mod fleet;
 
@@ -176,9 +174,13 @@ impl Stage {
     }
 
     pub(crate) fn router(&self) -> axum::Router {
+        self.router_with(false)
+    }
+
+    pub(crate) fn router_with(&self, secure_cookies: bool) -> axum::Router {
         inkan_dashboard::router(inkan_dashboard::Options {
             core: self.core.clone(),
-            secure_cookies: false,
+            secure_cookies,
             enrolment_url: "https://inkan.example:8444".to_owned(),
             ca_pin: format!("sha256:{}", "5b".repeat(32)),
         })

@@ -10,7 +10,7 @@ use axum::response::Response;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tonic::{Code, Status};
-use tracing::{Instrument as _, debug_span};
+use tracing::{Instrument as _, debug, debug_span};
 
 use super::peer::Peer;
 use crate::telemetry;
@@ -44,7 +44,9 @@ pub(super) async fn limit_call(State(limits): State<CallLimits>, request: Reques
     // Refusals carry their status in the head of the response; a call that succeeded has it at the end.
     let status = response.headers().get("grpc-status");
     let code = status.map_or(Code::Ok, |status| Code::from_bytes(status.as_bytes()));
-    telemetry::count_rpc(method, name_of(code), begun.elapsed().as_secs_f64());
+    let seconds = begun.elapsed().as_secs_f64();
+    debug!(method, code = name_of(code), seconds, "answered a call");
+    telemetry::count_rpc(method, name_of(code), seconds);
     response
 }
 

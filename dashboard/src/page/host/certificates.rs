@@ -1,8 +1,8 @@
 //! The certificates of one PC that somebody has to renew in time.
 
 use inkan_core::ports::InstallationRow;
-use inkan_model::store::KeyPresence;
 use inkan_model::Timestamp;
+use inkan_model::store::KeyPresence;
 
 use super::Observed;
 use crate::link::Link;

@@ -142,7 +142,11 @@ impl Observed {
             certificates: certificates::lines(self, w, now),
             renewals: self.renewals.iter().filter(is_fresh).map(|row| Progress::of(row, w, now)).collect(),
             timeline: timeline::moments(self, w, now),
-            earlier: self.events.next.as_ref().map(|next| Link::to(base.clone()).with("events", &next.0).at("timeline")),
+            earlier: self
+                .events
+                .next
+                .as_ref()
+                .map(|next| Link::to(base.clone()).with("events", &next.0).at("timeline")),
             token: form_token(secret),
             base,
             w,
@@ -214,4 +218,3 @@ fn finding_line(finding: &inkan_model::finding::Diagnosis, w: Words, now: Timest
     let (before, strong, after) = split_emphasis(&statement, &emphasis(finding, w, now));
     FindingLine { state: state_of(finding), before, strong, after, remedy: w.of(&finding.remedy()) }
 }
-

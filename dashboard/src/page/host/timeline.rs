@@ -60,9 +60,10 @@ fn planned(observed: &Observed, w: Words, now: Timestamp) -> Vec<(Timestamp, Sta
             _ => {}
         }
     }
-    let ends = observed.installations.iter().filter(|row| {
-        row.facts.not_after >= now && row.facts.not_after.since(now) < DAY * HORIZON_DAYS
-    });
+    let ends = observed
+        .installations
+        .iter()
+        .filter(|row| row.facts.not_after >= now && row.facts.not_after.since(now) < DAY * HORIZON_DAYS);
     for row in ends {
         let end = row.facts.not_after;
         let text = w.fill2("timeline.expiry_planned", &row.facts.common_name, w.days_left(end, now));
