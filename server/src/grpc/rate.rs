@@ -9,24 +9,26 @@ use tonic::Status;
 
 use crate::listener::Network;
 
-/// Syncs and uploads that a host may catch up on at once; one a second after that.
-const HOST_BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
+/// Calls that a host may make at once; two a second after that. A renewal takes some 20 within two seconds, and an agent
+/// that starts again in the middle of it some more: with 10, as a quiet agent would need, renewals waited for minutes.
+const HOST_BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(59);
+const HOST_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);
 /// Networks that are remembered at once. More of them within a few minutes are an attack, and then everybody waits.
 const MOST_NETWORKS: usize = 200_000;
 
-/// Calls of each host: one a second, ten at once.
+/// Calls of each host.
 pub(crate) struct HostRate(DefaultKeyedRateLimiter<HostId>);
 
 impl Default for HostRate {
     fn default() -> Self {
-        Self(RateLimiter::keyed(Quota::per_second(NonZeroU32::MIN).allow_burst(HOST_BURST)))
+        Self(RateLimiter::keyed(Quota::per_second(HOST_PER_SECOND).allow_burst(HOST_BURST)))
     }
 }
 
 impl HostRate {
     /// Counts a call.
     pub(crate) fn check(&self, host: HostId) -> Result<(), Status> {
-        self.0.check_key(&host).map_err(|_| Status::resource_exhausted("too many calls: one a second is fine"))
+        self.0.check_key(&host).map_err(|_| Status::resource_exhausted("too many calls: two a second are fine"))
     }
 
     /// Forgets hosts that may call again anyway.
