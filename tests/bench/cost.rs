@@ -16,8 +16,8 @@ use tokio::task::JoinSet;
 use crate::Scale;
 use crate::size::{entry, own_location, pc};
 
-/// After so long the server takes a burst again, which is one call more each second.
-const FORGIVEN: Duration = Duration::from_secs(11);
+/// After so long the server takes a burst again, which is two calls more each second.
+const FORGIVEN: Duration = Duration::from_secs(25);
 
 /// What was measured.
 pub(crate) struct Costs {
@@ -58,11 +58,11 @@ enum Work {
 }
 
 impl Work {
-    /// How often in a row: the server takes ten calls of a host at once, and a changed report is three.
+    /// How often in a row: the server takes sixty calls of a host at once, and a changed report is three.
     const fn burst(&self) -> u64 {
         match self {
-            Self::Quiet => 9,
-            Self::Change(_) => 3,
+            Self::Quiet => 45,
+            Self::Change(_) => 15,
         }
     }
 

@@ -21,7 +21,7 @@ struct Scale {
 async fn main() -> Result<()> {
     // `cargo bench` passes --bench; whoever wants to know only that it works passes --smoke.
     let smoke = std::env::args().any(|argument| argument == "--smoke");
-    let scale = if smoke { Scale { pcs: 4, bursts: 1 } } else { Scale { pcs: 200, bursts: 3 } };
+    let scale = if smoke { Scale { pcs: 4, bursts: 1 } } else { Scale { pcs: 100, bursts: 3 } };
     let mut deployment = TestDeployment::start_with(&[("enrolment.requests_per_minute_per_ip", "10000")]).await?;
     let sizes = size::measure(&deployment).await.context("sizes")?;
     let costs = cost::measure(&mut deployment, scale).await.context("costs")?;

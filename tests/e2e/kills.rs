@@ -8,9 +8,11 @@ use inkan_model::Fingerprint;
 use crate::stage::{SOON, Stage};
 
 /// Renewals that are disturbed, of each kind.
-const ROUNDS: u32 = 25;
+const ROUNDS: u32 = 10;
+/// Changes of the directory's files that a renewal makes, about.
+const CHANGES: usize = 8;
 /// A disturbed renewal may wait for a back-off or two.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(150);
 
 enum Victim {
     Agent,
@@ -18,14 +20,41 @@ enum Victim {
     Both,
 }
 
-/// One renewal from beginning to end, with a kill at `moment` after it was asked for.
-async fn disturbed(stage: &mut Stage, moment: Duration, victim: &Victim) -> String {
+/// When to strike.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    /// So long after the renewal was asked for.
+    After(Duration),
+    /// As soon as the files in the PC's directory have changed so often.
+    AtChange(usize),
+}
+
+impl Moment {
+    /// Waits for it. Nothing is polled with pauses here: what is wanted is the very moment.
+    async fn come(self, stage: &Stage) {
+        match self {
+            Self::After(time) => tokio::time::sleep(time).await,
+            Self::AtChange(wanted) => {
+                let deadline = Instant::now() + SOON;
+                let (mut before, mut changes) = (stage.agent.files(), 0);
+                while changes < wanted && Instant::now() < deadline {
+                    tokio::task::yield_now().await;
+                    let now = stage.agent.files();
+                    changes += usize::from(now != before);
+                    before = now;
+                }
+            }
+        }
+    }
+}
+
+/// One renewal from beginning to end, with a kill at the moment given.
+async fn disturbed(stage: &mut Stage, moment: Moment, victim: &Victim) -> String {
     let old = stage.agent.usable_certificate(&stage.ca).unwrap();
     stage.wait_until_only(Fingerprint::of(&old)).await;
     let asked = stage.deployment.renew(&stage.host, &Fingerprint::of(&old).to_string()).await.unwrap();
     let id = asked["id"].as_str().unwrap().to_owned();
-    // The moment itself is what is tested, so this is a time and not a condition.
-    tokio::time::sleep(moment).await;
+    moment.come(stage).await;
     if matches!(victim, Victim::Server | Victim::Both) {
         stage.deployment.kill().unwrap();
     }
@@ -66,8 +95,10 @@ async fn disturb(victim: Victim) {
     let mut told = Vec::new();
     for round in 0..ROUNDS {
         // Spread over the whole of a renewal and a little beyond.
-        let moment = whole.mul_f64(1.1) * round / (ROUNDS - 1);
-        told.push(disturbed(&mut stage, moment, &victim).await);
+        told.push(disturbed(&mut stage, Moment::After(whole.mul_f64(1.1) * round / (ROUNDS - 1)), &victim).await);
+    }
+    for change in 1..=CHANGES {
+        told.push(disturbed(&mut stage, Moment::AtChange(change), &victim).await);
     }
     println!("an undisturbed renewal took {whole:?}; {told:#?}");
 }

@@ -65,7 +65,7 @@ impl Stage {
             let found: Vec<_> = found.iter().map(|one| one["certificate"].as_str().unwrap().to_owned()).collect();
             Ok(Look::when(found == wanted, || format!("{found:?}")))
         };
-        let waited = wait_until("the report of the one certificate", Duration::from_secs(30), look).await;
+        let waited = wait_until("the report of the one certificate", Duration::from_mins(2), look).await;
         waited.unwrap_or_else(|error| panic!("{error:#}\n{}", self.agent.account()));
     }
 }

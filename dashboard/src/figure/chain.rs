@@ -41,10 +41,9 @@ pub(crate) fn draw_chain(boxes: &[ChainBox], label: &str, issued: &str, wide: bo
 
 fn draw_box(svg: &mut String, one: &ChainBox, x: u32, y: u32, width: u32) {
     let kind = if one.missing { "missing" } else { one.state.class() };
-    // A half-width letter of the bold name takes about eight units, one of the rest six and a half.
-    let letters = |units: u32| usize::try_from((width - 22) * 2 / units).unwrap_or(20);
-    let lines =
-        [("v", fit(&one.name, letters(16))), ("", fit(&one.role, letters(13))), ("", fit(&one.until, letters(13)))];
+    // Tenths of a unit; the name is bold and a little larger.
+    let fit_in = |line: &str, size| fit(line, (width - 22) * 10, size);
+    let lines = [("v", fit_in(&one.name, 128)), ("", fit_in(&one.role, 112)), ("", fit_in(&one.until, 112))];
     let _ = write!(svg, r#"<g class="link {kind}"><rect x="{x}" y="{y}" width="{width}" height="70" rx="3"/>"#);
     for (at, (class, line)) in (0_u32..).zip(&lines) {
         let _ = write!(svg, r#"<text class="{class}" x="{}" y="{}">{}</text>"#, x + 12, y + 22 + at * 18, text(line));

@@ -43,16 +43,17 @@ fn text(raw: &str) -> String {
     safe
 }
 
-/// Cuts a text to about `width` half-width characters; a Japanese one counts twice.
-fn fit(raw: &str, width: usize) -> String {
-    let size = |c: char| if c.is_ascii() { 1 } else { 2 };
-    if raw.chars().map(size).sum::<usize>() <= width {
+/// Cuts a text to about `width` units when it is printed in this size. A Latin letter takes some three fifths of the
+/// size, a Japanese one all of it.
+fn fit(raw: &str, width: u32, size: u32) -> String {
+    let of = |c: char| if c.is_ascii() { size * 3 / 5 } else { size };
+    if raw.chars().map(of).sum::<u32>() <= width {
         return raw.to_owned();
     }
-    let mut left = width.saturating_sub(1);
+    let mut left = width.saturating_sub(size);
     let stays = |c: &char| {
-        let fits = size(*c) <= left;
-        left = left.saturating_sub(size(*c));
+        let fits = of(*c) <= left;
+        left = left.saturating_sub(of(*c));
         fits
     };
     let mut cut: String = raw.chars().take_while(stays).collect();
@@ -71,8 +72,8 @@ mod tests {
 
     #[test]
     fn long_names_are_cut_where_they_still_fit() {
-        assert_eq!(fit("short", 10), "short");
-        assert_eq!(fit("Security Communication", 10), "Security …");
-        assert_eq!(fit("さくら内科クリニック", 10), "さくら内…");
+        assert_eq!(fit("short", 60, 10), "short");
+        assert_eq!(fit("Security Communication", 64, 10), "Security …");
+        assert_eq!(fit("さくら内科クリニック", 50, 10), "さくら内…");
     }
 }

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures::stream;
 use inkan_core::feed::Change;
 use inkan_core::ports::SessionKind;
-use inkan_model::HostId;
+use inkan_model::{Fingerprint, HostId};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::Instant;
@@ -23,6 +23,7 @@ use super::{HostView, Observed};
 use crate::Site;
 use crate::door::SignedIn;
 use crate::fault::Fault;
+use crate::link::Fields;
 use crate::page::parse;
 
 /// Changes that come closer together are told at once.
@@ -39,6 +40,7 @@ struct Watching {
     site: Site,
     by: SignedIn,
     host: HostId,
+    chosen: Option<Fingerprint>,
     changes: Receiver<Change>,
     told: Option<Instant>,
 }
@@ -48,11 +50,12 @@ pub(crate) async fn stream(
     Extract(site): Extract<Site>,
     by: SignedIn,
     Path(host): Path<String>,
+    fields: Fields,
 ) -> Result<Response, Fault> {
     let host: HostId = parse(&host)?;
     by.view.host(host).await?;
     let changes = site.core().feed().subscribe();
-    let watching = Watching { site, by, host, changes, told: None };
+    let watching = Watching { site, by, host, chosen: fields.parsed("certificate"), changes, told: None };
     let events = stream::unfold(watching, |watching| async { watching.next().await });
     let headers = [(HeaderName::from_static("x-accel-buffering"), "no")];
     Ok((headers, Sse::new(events).keep_alive(KeepAlive::default())).into_response())
@@ -72,7 +75,7 @@ impl Watching {
         self.by.operator = operator;
         self.by.now = self.site.core().now();
         let observed = Observed::of(self.site.core(), &self.by, self.host, None).await.ok()?;
-        let parts = LiveParts { view: observed.view(self.site.core(), &self.by) };
+        let parts = LiveParts { view: observed.view(self.site.core(), &self.by, self.chosen).await.ok()? };
         let html = parts.render().ok()?;
         self.told = Some(Instant::now());
         Some((Ok(Event::default().data(html)), self))

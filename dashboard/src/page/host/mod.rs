@@ -70,8 +70,11 @@ pub(crate) struct HostView {
     findings: Vec<FindingLine>,
     certificates: Vec<CertificateLine>,
     renewals: Vec<Progress>,
+    chain: Option<ChainView>,
+    stores: Vec<StoreLine>,
     timeline: Vec<Moment>,
     earlier: Option<Link>,
+    facts: Vec<Fact>,
 }
 
 #[derive(Template)]
@@ -84,9 +87,6 @@ struct HostPage {
     clinic_href: Link,
     live: String,
     view: HostView,
-    chain: Option<ChainView>,
-    stores: Vec<StoreLine>,
-    facts: Vec<Fact>,
 }
 
 /// What was asked of the core for one PC.
@@ -122,13 +122,17 @@ impl Observed {
         })
     }
 
-    fn view(&self, core: &Core, by: &SignedIn) -> HostView {
+    /// `chosen` is the certificate whose chain is wanted.
+    async fn view(&self, core: &Core, by: &SignedIn, chosen: Option<Fingerprint>) -> Result<HostView, Fault> {
         let SignedIn { w, now, secret, .. } = by;
         let (w, now, host) = (*w, *now, &self.host);
         let base = format!("/hosts/{}", host.id);
         let (contact, contact_word) = contact(host, core.settings().sync_interval, w, now);
         let is_fresh = |row: &&RenewalRow| !row.renewal.state.is_over() || now.since(row.updated_at) < DAY;
-        HostView {
+        Ok(HostView {
+            chain: ChainView::of(by, self, chosen).await?,
+            stores: store_lines(host.id, &self.locations, w, now),
+            facts: facts::facts(host, w, now),
             os: host.facts.os.clone(),
             agent: host.facts.agent_version.clone(),
             state: shown_state(host.state, None),
@@ -150,7 +154,7 @@ impl Observed {
             token: form_token(secret),
             base,
             w,
-        }
+        })
     }
 }
 
@@ -164,19 +168,16 @@ pub(crate) async fn show(
     let events_after = fields.text("events").map(|cursor| Cursor(cursor.to_owned()));
     let observed = Observed::of(site.core(), &by, parse(&host)?, events_after).await?;
     let chosen = fields.parsed::<Fingerprint>("certificate");
-    let chain = ChainView::of(&by, &observed, chosen).await?;
-    let Observed { host, locations, .. } = &observed;
+    let host = &observed.host;
+    let live = Link::to(format!("/hosts/{}/live", host.id)).with("lang", by.w.tag()).with_some("certificate", chosen);
     let page = HostPage {
         frame: by.frame(Screen::Hosts, host.facts.host_name.clone()).await?,
         w: by.w,
         name: host.facts.host_name.clone(),
         clinic: host.clinic.profile.name.clone(),
         clinic_href: Link::to("/hosts").with("clinic", host.clinic.id),
-        live: Link::to(format!("/hosts/{}/live", host.id)).with("lang", by.w.tag()).to_string(),
-        view: observed.view(site.core(), &by),
-        chain,
-        stores: store_lines(host.id, locations, by.w, by.now),
-        facts: facts::facts(host, by.w, by.now),
+        live: live.to_string(),
+        view: observed.view(site.core(), &by, chosen).await?,
     };
     print(&page)
 }
