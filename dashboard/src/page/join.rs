@@ -168,7 +168,7 @@ pub(crate) async fn create(Extract(site): Extract<Site>, form: SignedForm) -> Re
 
 /// The line to run on a PC, as its administrator.
 fn enrol_command(options: &Options, secret: &str) -> String {
-    format!("inkan-agent enroll --server {} --pin {} --token {secret}", options.enrolment_url, options.ca_pin)
+    format!("inkan-agent enroll --server {} --ca-pin {} --token {secret}", options.enrolment_url, options.ca_pin)
 }
 
 /// Withdraws a token.

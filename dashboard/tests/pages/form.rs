@@ -78,7 +78,7 @@ async fn a_join_token_is_made_for_one_clinic_and_shown_once() {
     let made = visitor.post_from("/join", "/join", &chosen).await;
     let command = made.between("<code id=\"command\">", "</code>");
     assert!(
-        command.starts_with("inkan-agent enroll --server https://inkan.example:8444 --pin sha256:5b5b"),
+        command.starts_with("inkan-agent enroll --server https://inkan.example:8444 --ca-pin sha256:5b5b"),
         "{command}"
     );
     let secret = made.between("id=\"secret\">", "</code>").to_owned();

@@ -9,10 +9,11 @@ use tonic::Status;
 
 use crate::listener::Network;
 
-/// Calls that a host may make at once; two a second after that. A renewal takes some 20 within two seconds, and an agent
-/// that starts again in the middle of it some more: with 10, as a quiet agent would need, renewals waited for minutes.
-const HOST_BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(59);
-const HOST_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);
+/// Calls that a host may make at once. A renewal takes some 20 within two seconds, and an agent that starts again in the
+/// middle of it some more: with 10, as a quiet agent would need, renewals waited for minutes.
+const HOST_BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(99);
+/// Calls of a host in each second after that; each one costs some milliseconds, so that even an agent gone mad is borne.
+const HOST_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 /// Networks that are remembered at once. More of them within a few minutes are an attack, and then everybody waits.
 const MOST_NETWORKS: usize = 200_000;
 
@@ -28,7 +29,7 @@ impl Default for HostRate {
 impl HostRate {
     /// Counts a call.
     pub(crate) fn check(&self, host: HostId) -> Result<(), Status> {
-        self.0.check_key(&host).map_err(|_| Status::resource_exhausted("too many calls: two a second are fine"))
+        self.0.check_key(&host).map_err(|_| Status::resource_exhausted("this host calls too often"))
     }
 
     /// Forgets hosts that may call again anyway.
