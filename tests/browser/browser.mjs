@@ -60,7 +60,13 @@ export async function newPage({ size = "wide", theme = "light", locale = "ja-JP"
   });
   page.on("pageerror", (error) => page.trespasses.push(`script error: ${error.message}`));
   page.on("console", (message) => {
-    if (message.type() === "error") page.trespasses.push(`console: ${message.text()}`);
+    // Leaving a page ends its live stream, and htmx says so; a stream that fails otherwise is caught below.
+    const leaving = message.text().includes("Failed to fetch");
+    if (message.type() === "error" && !leaving) page.trespasses.push(`console: ${message.text()}`);
+  });
+  page.on("requestfailed", (request) => {
+    const why = request.failure()?.errorText ?? "";
+    if (why !== "net::ERR_ABORTED") page.trespasses.push(`request failed: ${request.url()} ${why}`);
   });
   page.on("request", (request) => {
     if (!request.url().startsWith(ready.web) && !request.url().startsWith("data:")) {

@@ -8,9 +8,11 @@ use inkan_model::Fingerprint;
 use crate::stage::{SOON, Stage};
 
 /// Renewals that are disturbed, of each kind.
-const ROUNDS: u32 = 10;
+const ROUNDS: u32 = 6;
 /// Changes of the directory's files that a renewal makes, about.
-const CHANGES: usize = 8;
+const CHANGES: usize = 7;
+/// Longer than a renewal takes to get to its last change.
+const A_WHILE: Duration = Duration::from_secs(10);
 /// A disturbed renewal may wait for a back-off or two.
 const PATIENCE: Duration = Duration::from_secs(150);
 
@@ -35,7 +37,7 @@ impl Moment {
         match self {
             Self::After(time) => tokio::time::sleep(time).await,
             Self::AtChange(wanted) => {
-                let deadline = Instant::now() + SOON;
+                let deadline = Instant::now() + A_WHILE;
                 let (mut before, mut changes) = (stage.agent.files(), 0);
                 while changes < wanted && Instant::now() < deadline {
                     tokio::task::yield_now().await;
@@ -54,6 +56,7 @@ async fn disturbed(stage: &mut Stage, moment: Moment, victim: &Victim) -> String
     stage.wait_until_only(Fingerprint::of(&old)).await;
     let asked = stage.deployment.renew(&stage.host, &Fingerprint::of(&old).to_string()).await.unwrap();
     let id = asked["id"].as_str().unwrap().to_owned();
+    let asked_at = Instant::now();
     moment.come(stage).await;
     if matches!(victim, Victim::Server | Victim::Both) {
         stage.deployment.kill().unwrap();
@@ -76,7 +79,7 @@ async fn disturbed(stage: &mut Stage, moment: Moment, victim: &Victim) -> String
     assert_eq!(over["new_certificate"], Fingerprint::of(&new).to_string());
     assert_ne!(new, old);
     stage.wait_until_only(Fingerprint::of(&new)).await;
-    format!("{moment:?}: {between} usable when killed")
+    format!("{moment:?}: {between} usable when killed, known to all after {:.1?}", asked_at.elapsed())
 }
 
 /// How many certificates with their key stand there: one, or old and new beside each other, but never none.
