@@ -60,6 +60,14 @@ pub struct HostFacts {
 }
 
 impl HostFacts {
+    /// The operating system with its version or build, which some systems' names hold already.
+    pub fn os_in_words(&self) -> String {
+        if self.os.split(' ').any(|word| word == self.os_version) {
+            return self.os.clone();
+        }
+        format!("{} {}", self.os, self.os_version).trim().to_owned()
+    }
+
     pub(crate) fn feed(&self, hasher: &mut FieldHasher) {
         let Self {
             host_name,
@@ -85,5 +93,20 @@ impl HostFacts {
             hasher.field(user.as_bytes());
         }
         hasher.optional(time_zone.as_deref());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_not_said_twice() {
+        let os = |os: &str, version: &str| {
+            HostFacts { os: os.to_owned(), os_version: version.to_owned(), ..HostFacts::default() }.os_in_words()
+        };
+        assert_eq!(os("Debian GNU/Linux 12", "12"), "Debian GNU/Linux 12");
+        assert_eq!(os("Windows 11 Pro", "22631"), "Windows 11 Pro 22631");
+        assert_eq!(os("Linux", ""), "Linux");
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn facts(host: &HostDetail, w: Words, now: Timestamp) -> Vec<Fact> {
         },
         plain("fact.contact", clinic.profile.contact.clone().unwrap_or_default()),
         plain("fact.phone", clinic.profile.phone.clone().unwrap_or_default()),
-        plain("fact.os", format!("{} {}", facts.os, facts.os_version).trim().to_owned()),
+        plain("fact.os", facts.os_in_words()),
         plain("fact.model", facts.model.clone().unwrap_or_default()),
         plain("fact.hardware", hardware(host, w)),
         plain("fact.users", facts.users.join(&w.say("fact.separator"))),

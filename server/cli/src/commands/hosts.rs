@@ -1,6 +1,7 @@
 //! PCs.
 
 use inkan_model::HostId;
+use inkan_model::host::HostFacts;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -170,6 +171,7 @@ async fn show(context: &Context<'_>, name: &HostName) -> Result<()> {
 
 fn print_detail(context: &Context<'_>, reply: &Reply) -> Result<()> {
     let Detail { id, name, clinic, state, enrolled_at, last_seen, facts, findings } = reply.read()?;
+    let os = HostFacts { os: facts.os, os_version: facts.os_version, ..HostFacts::default() };
     let call = [clinic.contact, clinic.phone].into_iter().flatten().collect::<Vec<_>>().join("  ");
     let mut table = Table::facts();
     for (ja, en, value) in [
@@ -178,7 +180,7 @@ fn print_detail(context: &Context<'_>, reply: &Reply) -> Result<()> {
         ("医療機関", "Clinic", format!("{}  {}", clinic.code, clinic.name)),
         ("連絡先", "Call", or_dash(Some(&call))),
         ("状態", "State", in_words(context.locale, &state).to_owned()),
-        ("OS", "OS", format!("{} {}", facts.os, facts.os_version).trim().to_owned()),
+        ("OS", "OS", os.os_in_words()),
         ("エージェント", "Agent", or_dash(Some(&facts.agent_version))),
         ("登録", "Joined", minute(&enrolled_at)),
         ("最終連絡", "Last seen", minute(&last_seen)),
