@@ -153,6 +153,41 @@ async fn a_certificate_of_somebody_elses_ca_is_refused_in_words() {
     assert!(refused.to_string().contains("apply there"), "{refused}");
 }
 
+/// A certificate that only says that the vendor's CA issued it: the same issuer name, another key.
+#[tokio::test]
+async fn a_certificate_that_only_names_our_ca_is_not_renewed() {
+    let stage = Stage::set().await;
+    let mut agent = stage.enrolled().await;
+    let named = |name: &str| {
+        let mut params = rcgen::CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.not_after = stage.core.now().plus(Duration::days(12)).to_utc();
+        params
+    };
+    let impostor = rcgen::Issuer::new(named("Test private CA"), rcgen::KeyPair::generate().unwrap());
+    let leaf = named("1310000001-victim").signed_by(&rcgen::KeyPair::generate().unwrap(), &impostor).unwrap();
+    let forged = Certificate::read(leaf.der().to_vec());
+    let ours = stage.ca_certificate().facts.unwrap();
+    assert!(forged.facts.as_ref().unwrap().may_be_issued_by(&ours), "by its name it is ours");
+    let certs = set(&[(&forged, KeyPresence::Present)]);
+    agent.report_all(&[(certs_location(), &certs)], std::slice::from_ref(&forged)).await;
+    assert!(matches!(renew(&stage, &agent, &forged).await, Err(Error::Conflict { .. })));
+}
+
+#[tokio::test]
+async fn asking_again_begins_again_what_waited_for_a_person() {
+    let stage = Stage::set().await;
+    let (mut agent, old, report) = reported(&stage).await;
+    let renewal = renew(&stage, &agent, &old).await.unwrap();
+    let directives = told(&mut agent, &report).await;
+    let refused = OutcomeResult::Failed { step: RenewalStep::Install, why: "read-only".to_owned(), retry: false };
+    agent.say(&report, Agent::outcome(&directives, refused)).await;
+    assert_eq!(stored(&stage, &renewal).await.state.name(), "needs_person");
+    let again = renew(&stage, &agent, &old).await.unwrap();
+    assert_eq!((again.id, again.state.name(), again.failures), (renewal.id, "directed", 0));
+}
+
 #[tokio::test]
 async fn an_abandoned_renewal_is_no_longer_among_the_directives() {
     let stage = Stage::set().await;

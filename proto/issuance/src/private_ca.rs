@@ -5,13 +5,15 @@
 //! authority key identifiers. Its TBS is DER written in this crate, because rcgen drops repeated attributes of a
 //! subject.
 
-use inkan_model::Timestamp;
+use inkan_model::{Timestamp, UnreadableCertificate};
 use rcgen::DnType;
 use time::Duration;
 use zeroize::Zeroizing;
 
 use crate::authority::Authority;
 pub use crate::authority::CaError;
+use crate::certificate;
+use crate::key::{InvalidSignature, PublicKey, UnsupportedKey};
 pub use crate::leaf::IssueError;
 use crate::leaf::{Leaf, Purpose};
 
@@ -40,6 +42,39 @@ pub struct Order {
     pub not_before: Timestamp,
     /// Last moment of validity. A leaf never outlives its authority: a later end is brought forward to the authority's.
     pub not_after: Timestamp,
+}
+
+/// Whether the authority's key signed the certificate: what may be relied on where something is allowed because of it.
+/// Names and key identifiers say who claims to have signed; anybody can write those.
+///
+/// # Errors
+/// When one of the two cannot be read, the authority's key is not dealt with, or it did not sign.
+pub fn verify_issued_by(leaf_der: &[u8], ca_der: &[u8]) -> Result<(), NotIssued> {
+    let leaf = certificate::read(leaf_der).map_err(NotIssued::Unreadable)?;
+    let authority = certificate::read(ca_der).map_err(NotIssued::Unreadable)?;
+    if leaf.issuer().as_raw() != authority.subject().as_raw() {
+        return Err(NotIssued::Name);
+    }
+    let key = PublicKey::read(authority.public_key().raw).map_err(NotIssued::Key)?;
+    let signed = leaf.tbs_certificate.as_ref();
+    key.verify(signed, leaf.signature_value.data.as_ref()).map_err(NotIssued::Signature)
+}
+
+/// Why a certificate is not one of an authority's.
+#[derive(Debug, thiserror::Error)]
+pub enum NotIssued {
+    /// The authority's key is not one that inkan deals with.
+    #[error("the authority's key is refused")]
+    Key(#[source] UnsupportedKey),
+    /// It names another issuer.
+    #[error("the certificate names another issuer")]
+    Name,
+    /// The authority's key did not sign it.
+    #[error("the certificate was not signed by the authority")]
+    Signature(#[source] InvalidSignature),
+    /// One of the two cannot be read.
+    #[error("could not read the certificates")]
+    Unreadable(#[source] UnreadableCertificate),
 }
 
 /// A vendor's own certification authority, whose key is a file of the server.

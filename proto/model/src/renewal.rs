@@ -177,9 +177,12 @@ pub enum PersonTask {
         /// The issuer's name.
         issuer: String,
     },
-    /// The store cannot be changed by the agent.
-    StoreReadOnly {
-        /// What the store said.
+    /// A step was refused in a way that trying again does not change: a store that is read-only, a request that does not
+    /// fit.
+    StepRefused {
+        /// Which step.
+        step: RenewalStep,
+        /// Why, in the words of whoever refused.
         why: String,
     },
     /// It failed too often.
@@ -369,6 +372,19 @@ impl Renewal {
         match self.state.clone() {
             RenewalState::Failed { retry_at, resume, .. } if retry_at <= now => Ok(self.moved(*resume)),
             _ => self.refuse("tried again"),
+        }
+    }
+
+    /// Begins again after a person did what they had to.
+    ///
+    /// # Errors
+    /// Unless it waits for a person.
+    pub fn start_over(self, now: Timestamp) -> Result<Self, InvalidTransition> {
+        match self.state {
+            RenewalState::NeedsPerson { .. } => {
+                Ok(Self { failures: 0, state: RenewalState::Planned { not_before: now }, ..self })
+            }
+            _ => self.refuse("planned"),
         }
     }
 

@@ -149,7 +149,7 @@ fn read_record(
 ) -> Result<(u64, ClinicProfile), LineError> {
     let record = record.map_err(|error| LineError {
         line: error.position().map_or(0, csv::Position::line),
-        why: "not readable as UTF-8 CSV".to_owned(),
+        why: "not readable as CSV in UTF-8: in Excel, save it as \"CSV UTF-8\"".to_owned(),
     })?;
     let line = record.position().map_or(0, csv::Position::line);
     let [code, name, kind, prefecture, contact, phone, mail] =

@@ -7,6 +7,7 @@ use inkan_model::directive::ProbeTarget;
 use inkan_model::operator::{Operator, Permission};
 use inkan_model::{Clock, Timestamp};
 use time::Duration;
+use tokio::sync::Semaphore;
 
 use crate::error::Error;
 use crate::feed::{Feed, Nudges};
@@ -80,7 +81,12 @@ pub(crate) struct Inner {
     pub(crate) decoy_hash: String,
     /// Wrong log-ins by address and by mail address, and wrong join tokens by address.
     pub(crate) throttles: Throttles,
+    /// Passwords hashed at the same moment.
+    pub(crate) hashing: Semaphore,
 }
+
+/// Places for [`Inner::hashing`].
+const HASHED_AT_ONCE: usize = 2;
 
 pub(crate) struct Throttles {
     pub(crate) log_in_source: Throttle<IpAddr>,
@@ -106,6 +112,7 @@ impl Core {
             recovery_key,
             decoy_hash,
             throttles: Throttles::new(),
+            hashing: Semaphore::new(HASHED_AT_ONCE),
             parts,
         };
         Self { inner: Arc::new(inner) }

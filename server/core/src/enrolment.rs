@@ -9,7 +9,7 @@ use inkan_model::join_token::{self, JoinToken, JoinTokenSecret};
 use inkan_model::operator::{Operator, Permission};
 use inkan_model::{ClinicId, Fingerprint, HostId, JoinTokenId, VendorId};
 use time::Duration;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::core::{Core, require};
 use crate::error::{AgentRefusal, Error};
@@ -119,11 +119,12 @@ impl Core {
     pub async fn enroll(&self, enrolment: Enrolment) -> Result<Enrolled, AgentRefusal> {
         let Enrolment { token, csr, facts, machine_binding, source } = enrolment;
         let (now, throttle) = (self.now(), &self.inner.throttles.join_source);
+        let request = Request::parse(&csr).map_err(|error| AgentRefusal::invalid("csr", error))?;
+        let token_hash = token.hash();
+        // Only wrong tries count: on a roll-out day many PCs come from one address at the same moment.
         if throttle.is_exhausted(&source, now) {
             return Err(AgentRefusal::TooManyTries);
         }
-        let request = Request::parse(&csr).map_err(|error| AgentRefusal::invalid("csr", error))?;
-        let token_hash = token.hash();
         let Some(found) = self.db().find_join_token(token_hash).await? else {
             throttle.note(source, now);
             return Err(AgentRefusal::Token(TokenRefusal::Unknown));
@@ -137,7 +138,12 @@ impl Core {
         let (host, state, chain) = match self.db().record_enrolment(&enrolment).await? {
             EnrolmentRecord::Enrolled { host, state } => (host, state, chain),
             EnrolmentRecord::Repeated { host, state, chain } => (host, state, chain),
-            EnrolmentRecord::Refused(why) => return Err(AgentRefusal::Token(why)),
+            EnrolmentRecord::Refused(why) => {
+                // A used token with another key is how a leaked one shows.
+                warn!(token = %found.id, %vendor, %source, %why, "a join token was refused");
+                throttle.note(source, now);
+                return Err(AgentRefusal::Token(why));
+            }
         };
         info!(%host, %vendor, "host enrolled");
         self.review_host(host).await?;

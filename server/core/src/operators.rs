@@ -180,7 +180,7 @@ impl Core {
             return Err(Error::invalid("totp_seed", "is not one of ours"));
         }
         let salt: [u8; 16] = self.entropy().bytes();
-        let password_hash = off_thread(move || hash_password(&password, &salt)).await?;
+        let password_hash = self.hash_off_thread(move || hash_password(&password, &salt)).await?;
         let sealed = self.inner.parts.sealer.seal(SEED_LABEL, &totp_seed, self.entropy().bytes());
         let id = OperatorId::new(self.now(), self.entropy().bytes());
         let operator = Operator { id, vendor, mail, name: name.trim().to_owned(), role, locale };
@@ -195,13 +195,13 @@ impl Core {
     pub async fn log_in(&self, attempt: LogIn, kind: SessionKind) -> Result<LoggedIn, Error> {
         let LogIn { mail, password, code, source } = attempt;
         let (mail, now, throttles) = (mail.trim().to_lowercase(), self.now(), &self.inner.throttles);
-        if throttles.log_in_source.is_exhausted(&source, now) || throttles.log_in_mail.is_exhausted(&mail, now) {
+        if !throttles.log_in_source.begin(&source, now) || !throttles.log_in_mail.begin(&mail, now) {
             return Err(Error::TooManyTries);
         }
         let logged_in = self.check_log_in(&mail, password, &code, kind).await;
-        if matches!(logged_in, Err(Error::WrongCredentials)) {
-            throttles.log_in_source.note(source, now);
-            throttles.log_in_mail.note(mail, now);
+        if !matches!(logged_in, Err(Error::WrongCredentials)) {
+            throttles.log_in_source.forgive(&source);
+            throttles.log_in_mail.forgive(&mail);
         }
         logged_in
     }
@@ -215,7 +215,7 @@ impl Core {
     ) -> Result<LoggedIn, Error> {
         let login = self.db().find_login(mail).await?;
         let hash = login.as_ref().map_or(&self.inner.decoy_hash, |login| &login.password_hash).clone();
-        let password_fits = off_thread(move || verify_password(&password, &hash)).await;
+        let password_fits = self.hash_off_thread(move || verify_password(&password, &hash)).await;
         let Some(login) = login.filter(|_| password_fits) else { return Err(Error::WrongCredentials) };
         let now = self.now();
         let seed = self.inner.parts.sealer.open(SEED_LABEL, &login.totp_sealed).ok_or(Error::WrongCredentials)?;
@@ -260,6 +260,18 @@ impl Core {
     }
 }
 
+impl Core {
+    /// Argon2 takes tens of milliseconds and 19 MiB on purpose. Other requests must not wait for it, and many at once must
+    /// not take the memory of all.
+    async fn hash_off_thread<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let _place = self.inner.hashing.acquire().await;
+        match tokio::task::spawn_blocking(work).await {
+            Ok(done) => done,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+}
+
 /// 256 random bits as text.
 fn new_secret(entropy: &dyn Entropy) -> String {
     data_encoding::BASE64URL_NOPAD.encode(&entropy.bytes::<32>())
@@ -285,12 +297,4 @@ fn verify_password(password: &SecretString, hash: &str) -> bool {
 pub(crate) fn decoy_hash(entropy: &dyn Entropy) -> String {
     let password = SecretString::from(new_secret(entropy));
     hash_password(&password, &entropy.bytes()).unwrap_or_default()
-}
-
-/// Argon2 takes tens of milliseconds on purpose; other requests must not wait for it.
-async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
 }

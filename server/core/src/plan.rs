@@ -5,7 +5,7 @@
 use inkan_issuance::proof::renewal_message;
 use inkan_model::Timestamp;
 use inkan_model::directive::{Directives, Generation, ProbeTarget, RenewalDirective, RenewalWant};
-use inkan_model::renewal::{Outcome, OutcomeResult, PersonTask, Renewal, RenewalState, RenewalStep};
+use inkan_model::renewal::{Outcome, OutcomeResult, PersonTask, ProbeResult, Renewal, RenewalState, RenewalStep};
 use time::Duration;
 
 /// Failures after which a person is asked instead of trying again.
@@ -44,6 +44,7 @@ pub type VerifyProof<'a> = &'a dyn Fn(&[Vec<u8>], &[u8], &[u8]) -> bool;
 pub fn apply_outcome(
     renewal: &Renewal,
     outcome: &Outcome,
+    probe: Option<&ProbeTarget>,
     verify: VerifyProof<'_>,
     retry_after: Duration,
     now: Timestamp,
@@ -55,7 +56,7 @@ pub fn apply_outcome(
         OutcomeResult::Proven { new, proof } => {
             let RenewalState::Installed { chain, challenge, .. } = &standing.state else { return None };
             let refused = if verify(chain, &renewal_message(challenge), &proof.signature) {
-                proof.probe.as_ref().filter(|probe| !probe.accepted).map(|probe| probe.detail.clone())
+                probe_refusal(probe, proof.probe.as_ref())
             } else {
                 Some("the new key's signature does not fit".to_owned())
             };
@@ -74,6 +75,15 @@ pub fn apply_outcome(
     }
 }
 
+/// Why the probe does not prove anything; `None` when it does, or when no site is configured.
+fn probe_refusal(wanted: Option<&ProbeTarget>, made: Option<&ProbeResult>) -> Option<String> {
+    match (wanted, made) {
+        (_, Some(result)) if !result.accepted => Some(result.detail.clone()),
+        (Some(site), None) => Some(format!("{}:{} was not asked", site.host, site.port)),
+        (Some(_) | None, Some(_)) | (None, None) => None,
+    }
+}
+
 /// What a failed step makes of a renewal: wait and try again, twice as long each time, or ask a person.
 pub fn plan_failure(
     renewal: Renewal,
@@ -84,7 +94,7 @@ pub fn plan_failure(
     now: Timestamp,
 ) -> Option<Renewal> {
     if !retry {
-        return renewal.ask_person(PersonTask::StoreReadOnly { why }, now).ok();
+        return renewal.ask_person(PersonTask::StepRefused { step, why }, now).ok();
     }
     if renewal.failures + 1 >= MOST_FAILURES {
         return renewal.ask_person(PersonTask::RepeatedFailure { why }, now).ok();
@@ -110,6 +120,8 @@ pub enum ServerStep {
     Issue {
         /// The request (PKCS#10) as DER.
         csr: Vec<u8>,
+        /// When it came.
+        requested_at: Timestamp,
     },
     /// Go on from where it failed.
     Retry,
@@ -119,10 +131,14 @@ pub enum ServerStep {
 pub fn plan_server_step(renewal: &Renewal, gets_directives: bool, now: Timestamp) -> Option<ServerStep> {
     match &renewal.state {
         RenewalState::Planned { not_before } if gets_directives && *not_before <= now => Some(ServerStep::Direct),
-        RenewalState::Requested { csr, .. } => Some(ServerStep::Issue { csr: csr.clone() }),
+        // A host that was stopped after it asked gets no certificate until somebody has looked at it.
+        RenewalState::Requested { csr, at } if gets_directives => {
+            Some(ServerStep::Issue { csr: csr.clone(), requested_at: *at })
+        }
         RenewalState::Failed { retry_at, .. } if *retry_at <= now => Some(ServerStep::Retry),
         RenewalState::Planned { .. }
         | RenewalState::Directed { .. }
+        | RenewalState::Requested { .. }
         | RenewalState::Issued { .. }
         | RenewalState::Installed { .. }
         | RenewalState::Proven { .. }
@@ -183,7 +199,7 @@ mod tests {
     }
 
     fn apply(renewal: &Renewal, result: OutcomeResult, signature_fits: bool) -> Option<Renewal> {
-        apply_outcome(renewal, &outcome(result), &|_, _, _| signature_fits, Duration::MINUTE, NOW)
+        apply_outcome(renewal, &outcome(result), None, &|_, _, _| signature_fits, Duration::MINUTE, NOW)
     }
 
     fn proven() -> OutcomeResult {
@@ -207,6 +223,21 @@ mod tests {
         let proof = Proof { signature: vec![9], probe: Some(probe) };
         let failed = apply(&installed(), OutcomeResult::Proven { new: new(), proof }, true).unwrap();
         assert_eq!(failed.state.name(), "failed");
+    }
+
+    #[test]
+    fn a_site_that_was_to_be_asked_and_was_not_proves_nothing() {
+        let site = ProbeTarget { host: "site".to_owned(), port: 443, anchor: None };
+        let fits: VerifyProof<'_> = &|_, _, _| true;
+        let failed = apply_outcome(&installed(), &outcome(proven()), Some(&site), fits, Duration::MINUTE, NOW);
+        assert_eq!(failed.unwrap().state.name(), "failed");
+    }
+
+    #[test]
+    fn a_stopped_host_is_issued_nothing() {
+        let requested = planned().direct(Generation(1), NOW).unwrap().request(vec![1], NOW).unwrap();
+        assert_eq!(plan_server_step(&requested, false, NOW), None);
+        assert!(plan_server_step(&requested, true, NOW).is_some());
     }
 
     #[test]

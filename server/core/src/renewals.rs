@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use inkan_issuance::private_ca::{CertificationAuthority, Order};
+use inkan_issuance::private_ca::{CertificationAuthority, Order, verify_issued_by};
 use inkan_issuance::proof::{public_key_of, verify_signature};
 use inkan_issuance::request::{Request, subject_of};
 use inkan_model::directive::{Directives, Generation};
@@ -14,6 +14,7 @@ use inkan_model::renewal::{Outcome, Renewal, RenewalState, RenewalStep, Requeste
 use inkan_model::sync::SpoolPosition;
 use inkan_model::time::DAY;
 use inkan_model::{CertificateFacts, Fingerprint, HostId, OperatorId, RenewalId, Timestamp};
+use sha2::{Digest as _, Sha256};
 use time::Duration;
 use tracing::{debug, warn};
 
@@ -75,11 +76,24 @@ impl Core {
             failures: 0,
             state: RenewalState::Planned { not_before: now },
         };
-        if let RenewalCreation::Live(live) = self.db().create_renewal(&renewal).await? {
-            return Ok(live);
-        }
+        let renewal = match self.db().create_renewal(&renewal).await? {
+            RenewalCreation::Created => renewal.id,
+            RenewalCreation::Live(live) => {
+                self.start_over(&live, operator.id, now).await?;
+                live.id
+            }
+        };
         self.advance_host(host, Some(operator.id)).await?;
-        self.view(operator)?.renewal(renewal.id).await
+        self.view(operator)?.renewal(renewal).await
+    }
+
+    /// Asking again is how a person says that what they had to do is done.
+    async fn start_over(&self, live: &Renewal, by: OperatorId, now: Timestamp) -> DbResult<()> {
+        self.change_renewals(live.host, Some(by), now, None, |current| {
+            let waiting = current.iter().find(|one| one.id == live.id)?;
+            Some(vec![waiting.clone().start_over(now).ok()?])
+        })
+        .await
     }
 
     /// Gives a renewal up. The old certificate stays as it is; what the host made for it is taken back.
@@ -122,9 +136,18 @@ impl Core {
         certificate: Fingerprint,
     ) -> Result<InstallationRow, Error> {
         let query = InstallationQuery { host: Some(host), ..InstallationQuery::default() };
-        let held = self.view(operator)?.installations(&query, &PageRequest::first(500)).await?;
-        let found = held.items.into_iter().find(|row| row.certificate == certificate);
-        found.ok_or(Error::NotFound { what: "certificate with a key on this host" })
+        let view = self.view(operator)?;
+        let mut page = PageRequest::first(500);
+        loop {
+            let held = view.installations(&query, &page).await?;
+            if let Some(found) = held.items.into_iter().find(|row| row.certificate == certificate) {
+                return Ok(found);
+            }
+            page.after = held.next;
+            if page.after.is_none() {
+                return Err(Error::NotFound { what: "certificate with a key on this host" });
+            }
+        }
     }
 
     /// The issuer that can be asked for a successor without a person: so far the vendor's own CA. A certificate that
@@ -140,8 +163,10 @@ impl Core {
 
     /// Only the vendor's own CA can be asked without a person so far.
     async fn check_issuer(&self, operator: &Operator, installation: &InstallationRow) -> Result<(), Error> {
-        let issuer = self.find_renewing_issuer(operator).await?;
-        if installation.facts.may_be_issued_by(&issuer) {
+        let authority = self.private_ca(operator.vendor).await?;
+        let old = self.view(operator)?.certificate(installation.certificate).await?;
+        // The name alone would let a PC make up a certificate, and have its subject certified.
+        if verify_issued_by(&old.der, authority.certificate()).is_ok() {
             return Ok(());
         }
         Err(Error::Conflict {
@@ -173,7 +198,7 @@ impl Core {
         position: SpoolPosition,
         now: Timestamp,
     ) -> Result<(), AgentRefusal> {
-        let retry_after = self.settings().retry_after;
+        let (retry_after, probe) = (self.settings().retry_after, self.settings().probe.as_ref());
         let verify = |chain: &[Vec<u8>], message: &[u8], signature: &[u8]| {
             let spki = chain.first().and_then(|leaf| public_key_of(leaf).ok());
             spki.is_some_and(|spki| verify_signature(&spki, message, signature).is_ok())
@@ -183,7 +208,7 @@ impl Core {
             let mut reached = Vec::new();
             for outcome in outcomes {
                 let Some(renewal) = after.iter_mut().find(|renewal| renewal.id == outcome.renewal) else { continue };
-                if let Some(moved) = apply_outcome(renewal, outcome, &verify, retry_after, now) {
+                if let Some(moved) = apply_outcome(renewal, outcome, probe, &verify, retry_after, now) {
                     reached.push(moved.clone());
                     *renewal = moved;
                 } else {
@@ -235,7 +260,7 @@ impl Core {
         match step {
             ServerStep::Direct => renewal.direct(generation.next(), now).ok(),
             ServerStep::Retry => renewal.retry(now).ok(),
-            ServerStep::Issue { csr } => match self.issue(&renewal, &csr, now).await {
+            ServerStep::Issue { csr, requested_at } => match self.issue(&renewal, &csr, requested_at).await {
                 Ok(chain) => {
                     let new = Fingerprint::of(chain.first().map_or(&[], Vec::as_slice));
                     let challenge = self.entropy().bytes::<32>().to_vec();
@@ -251,7 +276,15 @@ impl Core {
     }
 
     /// Has the successor issued: the request must be for the old certificate's subject, byte for byte, with a new key.
-    async fn issue(&self, renewal: &Renewal, csr: &[u8], now: Timestamp) -> Result<Vec<Vec<u8>>, IssueRefusal> {
+    ///
+    /// Serial and validity follow from the record alone: issuing again after a kill between signing and committing makes
+    /// the same certificate over again, and not a second one that no record knows.
+    async fn issue(
+        &self,
+        renewal: &Renewal,
+        csr: &[u8],
+        requested_at: Timestamp,
+    ) -> Result<Vec<Vec<u8>>, IssueRefusal> {
         let refuse = |why: String| IssueRefusal { why, retry: false };
         let later = |why: String| IssueRefusal { why, retry: true };
         let request = Request::parse(csr).map_err(|error| refuse(format!("the request: {}", chain_of(&error))))?;
@@ -263,12 +296,13 @@ impl Core {
             return Err(refuse("the request's subject is not that of the old certificate".to_owned()));
         }
         let authority = self.private_ca(renewal.vendor).await.map_err(|error| later(chain_of(&error)))?;
+        verify_issued_by(&old.der, authority.certificate()).map_err(|error| refuse(chain_of(&error)))?;
         let order = Order {
             subject_der: subject,
             spki_der: request.spki_der().to_vec(),
-            serial: self.entropy().bytes(),
-            not_before: now.minus(BACKDATE),
-            not_after: now.plus(self.settings().leaf_lifetime),
+            serial: serial_of(renewal, csr),
+            not_before: requested_at.minus(BACKDATE),
+            not_after: requested_at.plus(self.settings().leaf_lifetime),
         };
         authority.issue(&order).map_err(|error| later(chain_of(&error)))
     }
@@ -337,6 +371,16 @@ impl Core {
         let renewals: Vec<_> = live.into_iter().map(|one| one.value).collect();
         Ok(Some(plan_directives(current, &renewals, self.settings().probe.as_ref())))
     }
+}
+
+/// The serial number of a renewal's certificate: positive and of full length (RFC 5280 §4.1.2.2), and the same each
+/// time for the same request.
+fn serial_of(renewal: &Renewal, csr: &[u8]) -> [u8; 16] {
+    let digest = Sha256::new().chain_update(renewal.id.as_bytes()).chain_update(csr).finalize();
+    let mut serial = [0; 16];
+    serial.copy_from_slice(&digest[..16]);
+    serial[0] = (serial[0] & 0x7f) | 0x40;
+    serial
 }
 
 struct IssueRefusal {

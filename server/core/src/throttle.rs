@@ -24,6 +24,24 @@ impl<K: Clone + Eq + Hash> Throttle<K> {
         Self { limit, tries: Mutex::default() }
     }
 
+    /// Takes one try, unless the key has to wait. It counts at once, so that many tries at the same moment are not all
+    /// let through; [`Throttle::forgive`] gives a good one back.
+    pub fn begin(&self, key: &K, now: Timestamp) -> bool {
+        if self.is_exhausted(key, now) {
+            return false;
+        }
+        self.note(key.clone(), now);
+        true
+    }
+
+    /// Gives back the newest try of a key, because it was a good one.
+    pub fn forgive(&self, key: &K) {
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(of_key) = tries.get_mut(key) {
+            of_key.pop();
+        }
+    }
+
     /// Whether this key has to wait.
     pub fn is_exhausted(&self, key: &K, now: Timestamp) -> bool {
         let tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,6 +78,16 @@ mod tests {
         assert!(throttle.is_exhausted(&"a", now));
         assert!(!throttle.is_exhausted(&"b", now));
         assert!(!throttle.is_exhausted(&"a", now.plus(WINDOW)));
+    }
+
+    #[test]
+    fn tries_at_the_same_moment_are_counted_before_they_are_judged() {
+        let throttle = Throttle::new(2);
+        let now = Timestamp::from_unix_seconds(1_000);
+        let taken = (0..10).filter(|_| throttle.begin(&"a", now)).count();
+        assert_eq!(taken, 2);
+        throttle.forgive(&"a");
+        assert!(throttle.begin(&"a", now));
     }
 
     #[test]

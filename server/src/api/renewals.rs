@@ -79,7 +79,7 @@ pub(super) struct Renewal {
     why: Option<String>,
     /// Not to be tried again before; only when `failed`.
     retry_at: Option<Moment>,
-    /// What a person has to do: `issuer_unreachable`, `store_read_only` or `repeated_failure`; only when `needs_person`.
+    /// What a person has to do: `issuer_unreachable`, `step_refused` or `repeated_failure`; only when `needs_person`.
     task: Option<&'static str>,
     /// The operator who gave it up.
     #[schema(value_type = Option<String>, format = "uuid")]
@@ -143,7 +143,7 @@ fn facts_of(state: RenewalState) -> StateFacts {
 fn task_of(task: PersonTask) -> (&'static str, String) {
     match task {
         PersonTask::IssuerUnreachable { issuer } => ("issuer_unreachable", issuer),
-        PersonTask::StoreReadOnly { why } => ("store_read_only", why),
+        PersonTask::StepRefused { why, .. } => ("step_refused", why),
         PersonTask::RepeatedFailure { why } => ("repeated_failure", why),
     }
 }

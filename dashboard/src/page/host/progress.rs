@@ -116,7 +116,7 @@ pub(crate) fn why(state: &RenewalState, w: Words, now: Timestamp) -> Option<Stri
     match state {
         RenewalState::NeedsPerson { what, .. } => Some(match what {
             PersonTask::IssuerUnreachable { issuer } => w.fill("renewal.task_issuer", issuer),
-            PersonTask::StoreReadOnly { why } => w.fill("renewal.task_store", why),
+            PersonTask::StepRefused { why, .. } => w.fill("renewal.task_refused", why),
             PersonTask::RepeatedFailure { why } => w.fill("renewal.task_repeated", why),
         }),
         RenewalState::Failed { step, why, retry_at, .. } => {

@@ -38,7 +38,8 @@ pub trait Enrolments: Send + Sync {
     /// Suspends a host whose identity was seen in two places, and says so in the timeline. Once is enough.
     async fn record_identity_conflict(&self, host: HostId, at: Timestamp) -> DbResult<()>;
 
-    /// Counts one recovery and stores its identity as pending; `Conflict` when `used_before` is not the count any more.
+    /// Stores a recovery's identity as pending; `Conflict` when `used_before` is not the count any more. The recovery
+    /// counts once that identity is used, so answers that are lost cost nothing.
     async fn record_recovery(&self, host: HostId, used_before: u32, identity: &NewIdentity) -> DbResult<()>;
 }
 

@@ -122,7 +122,7 @@ pub(super) async fn activate(
     }
     let sql = "UPDATE host SET current_serial = pending_serial, current_issued_at = pending_issued_at,
                       current_not_after = pending_not_after, pending_serial = NULL, pending_issued_at = NULL,
-                      pending_not_after = NULL, pending_recovery = 0
+                      pending_not_after = NULL, recoveries = recoveries + pending_recovery, pending_recovery = 0
                WHERE id = $1";
     sqlx::query(sql).bind(host.as_bytes().as_slice()).execute(&mut **db).await?;
     let origin = Origin::new("host", &host);
@@ -157,7 +157,7 @@ pub(super) async fn record_recovery(
     used_before: u32,
     identity: &NewIdentity,
 ) -> Result<(), Fault> {
-    let sql = "UPDATE host SET recoveries = recoveries + 1, pending_serial = $3, pending_issued_at = $4,
+    let sql = "UPDATE host SET pending_serial = $3, pending_issued_at = $4,
                       pending_not_after = $5, pending_recovery = 1
                WHERE id = $1 AND recoveries = $2";
     let done = sqlx::query(sql)

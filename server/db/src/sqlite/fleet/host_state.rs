@@ -24,9 +24,11 @@ pub(super) async fn set(
         return Ok(true);
     }
     let (was, is) = (is_in_service(before.state), is_in_service(to));
-    // An operator has looked at a conflict once they give the host another state; the next one is news again.
+    // An operator has looked at a conflict once they give the host another state; the next one is news again, and the
+    // host may recover by its key as often as a new one.
     let sql =
-        "UPDATE host SET state = $2, in_service = $3, next_review = $4, identity_conflict_at = NULL WHERE id = $1";
+        "UPDATE host SET state = $2, in_service = $3, next_review = $4, identity_conflict_at = NULL, recoveries = 0
+               WHERE id = $1";
     sqlx::query(sql)
         .bind(host.as_bytes().as_slice())
         .bind(code(to)?)

@@ -3,7 +3,7 @@
 use inkan_core::ports::{RenewalChange, RenewalCreation, Versioned};
 use inkan_model::directive::Generation;
 use inkan_model::event::Happening;
-use inkan_model::renewal::{Renewal, RenewalState, Requester};
+use inkan_model::renewal::{PersonTask, Renewal, RenewalState, Requester};
 use inkan_model::sync::SpoolPosition;
 use inkan_model::{HostId, OperatorId, VendorId};
 
@@ -64,7 +64,12 @@ async fn insert(db: &mut WriteConnection, renewal: &Renewal, clinic: &[u8]) -> R
 
 fn moved(renewal: &Renewal) -> Happening {
     let why = match &renewal.state {
-        RenewalState::Failed { why, .. } | RenewalState::Abandoned { why, .. } => Some(why.clone()),
+        RenewalState::Failed { why, .. }
+        | RenewalState::Abandoned { why, .. }
+        | RenewalState::NeedsPerson {
+            what: PersonTask::StepRefused { why, .. } | PersonTask::RepeatedFailure { why },
+            ..
+        } => Some(why.clone()),
         _ => None,
     };
     Happening::RenewalMoved { renewal: renewal.id, state: renewal.state.name().to_owned(), why }
