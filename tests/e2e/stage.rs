@@ -14,23 +14,23 @@ use inkan_tests::wait::{Look, wait_until};
 use serde_json::Value;
 
 /// Long enough for a loaded machine, short enough to notice.
-pub const SOON: Duration = Duration::from_mins(1);
+pub(crate) const SOON: Duration = Duration::from_mins(1);
 
 /// A server and a real agent that reports to it.
-pub struct Stage {
-    pub deployment: TestDeployment,
-    pub agent: TestAgent,
+pub(crate) struct Stage {
+    pub(crate) deployment: TestDeployment,
+    pub(crate) agent: TestAgent,
     /// The host that the agent became.
-    pub host: String,
+    pub(crate) host: String,
     /// The certificate of the vendor's private CA.
-    pub ca: Vec<u8>,
+    pub(crate) ca: Vec<u8>,
     /// The client certificate that the PC has at first.
-    pub old: Fingerprint,
+    pub(crate) old: Fingerprint,
 }
 
 impl Stage {
     /// Sets up both, with a client certificate of two organisational units that ends in twenty days.
-    pub async fn set() -> Self {
+    pub(crate) async fn set() -> Self {
         let deployment = TestDeployment::start_with(&[("sync.interval_seconds", "10")]).await.unwrap();
         let mut agent = TestAgent::prepare().unwrap();
         let name = subject(["medical", "ishikawa"], CLINIC).unwrap();
@@ -45,38 +45,38 @@ impl Stage {
     }
 
     /// Gets something below the host's path in the API.
-    pub async fn of_host(&self, path: &str) -> Vec<Value> {
+    pub(crate) async fn of_host(&self, path: &str) -> Vec<Value> {
         let api = self.deployment.api().await.unwrap();
         api.list(&format!("/hosts/{}/{path}", self.host)).await.unwrap()
     }
 
     /// The installations in the agent's directory, as the server knows them.
-    pub async fn installations(&self) -> Vec<Value> {
+    pub(crate) async fn installations(&self) -> Vec<Value> {
         let own = self.agent.directory().display().to_string();
         let all = self.of_host("certificates").await;
         all.into_iter().filter(|one| one["location"]["path"] == own.as_str()).collect()
     }
 
     /// Waits until the server knows exactly this certificate in the agent's directory.
-    pub async fn wait_until_only(&self, certificate: Fingerprint) {
+    pub(crate) async fn wait_until_only(&self, certificate: Fingerprint) {
         let wanted = [certificate.to_string()];
         let look = async || {
             let found = self.installations().await;
             let found: Vec<_> = found.iter().map(|one| one["certificate"].as_str().unwrap().to_owned()).collect();
             Ok(Look::when(found == wanted, || format!("{found:?}")))
         };
-        let waited = wait_until("the report of the one certificate", Duration::from_mins(2), look).await;
-        waited.unwrap_or_else(|error| panic!("{error:#}\n{}", self.agent.account()));
+        let found = wait_until("the report of the one certificate", Duration::from_mins(2), look).await;
+        found.unwrap_or_else(|error| panic!("{error:#}\n{}", self.agent.account()));
     }
 }
 
 /// A join token whose PCs get directives at once.
-pub async fn token(deployment: &TestDeployment, uses: u32) -> JoinTokenSecret {
+pub(crate) async fn token(deployment: &TestDeployment, uses: u32) -> JoinTokenSecret {
     deployment.api().await.unwrap().join_token(CLINIC, uses, true).await.unwrap()
 }
 
 /// Facts of a simulated PC.
-pub fn facts(name: &str) -> HostFacts {
+pub(crate) fn facts(name: &str) -> HostFacts {
     HostFacts {
         host_name: name.to_owned(),
         os: "Simulated".to_owned(),
@@ -89,27 +89,27 @@ pub fn facts(name: &str) -> HostFacts {
 }
 
 /// A PC on the wire that may become one of the fleet.
-pub fn candidate(number: u32) -> Candidate {
+pub(crate) fn candidate(number: u32) -> Candidate {
     Candidate::new(facts(&format!("SIM-{number}")), source(number)).unwrap()
 }
 
 /// A PC of the fleet that exists only on the wire.
-pub async fn simulated(deployment: &TestDeployment, number: u32) -> SimulatedPc {
+pub(crate) async fn simulated(deployment: &TestDeployment, number: u32) -> SimulatedPc {
     let token = token(deployment, 1).await;
     candidate(number).enroll(&deployment.addresses().doors(), &token).await.unwrap()
 }
 
 /// A directory of the machine.
-pub fn directory(path: &str) -> Location {
+pub(crate) fn directory(path: &str) -> Location {
     Location { kind: StoreKind::Directory, scope: Scope::Machine, path: path.to_owned() }
 }
 
 /// A certificate whose key is there.
-pub fn with_key(der: &[u8]) -> SetEntry {
+pub(crate) fn with_key(der: &[u8]) -> SetEntry {
     SetEntry::Certificate { certificate: Fingerprint::of(der), key: KeyPresence::Present, name: None }
 }
 
 /// A certificate that has no key by nature.
-pub fn anchor(der: &[u8]) -> SetEntry {
+pub(crate) fn anchor(der: &[u8]) -> SetEntry {
     SetEntry::Certificate { certificate: Fingerprint::of(der), key: KeyPresence::NotExpected, name: None }
 }
