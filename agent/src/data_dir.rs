@@ -29,7 +29,7 @@ pub enum DataDirError {
         cause: io::Error,
     },
     /// Another agent works with it.
-    #[error("another agent is working with {}: stop it first, as in `systemctl stop inkan-agent`", path.display())]
+    #[error("another agent is working with {}: stop it first", path.display())]
     Locked {
         /// The directory.
         path: PathBuf,

@@ -89,7 +89,7 @@ pub(super) fn run(args: EnrollArgs, settings: &AgentSettings, out: &mut dyn Writ
             print(
                 out,
                 format_args!(
-                    "Enrolled as host {host}.\n{next}\nStart the agent with: systemctl enable --now inkan-agent\n"
+                    "Enrolled as host {host}.\n{next}\nStart the agent with: inkan-agent run\n"
                 ),
             )?;
         }

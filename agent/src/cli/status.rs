@@ -64,7 +64,7 @@ impl fmt::Display for Words<'_> {
         if *running {
             writeln!(f, "agent        {agent}, running since {}", ago(status.started_at.0, now))?;
         } else {
-            writeln!(f, "agent        {agent}, not running: systemctl start inkan-agent")?;
+            writeln!(f, "agent        {agent}, not running: start it with `inkan-agent run`")?;
         }
         match status.last_sync {
             Some(at) => writeln!(f, "last sync    {}, directives of generation {}", ago(at.0, now), status.generation)?,
