@@ -16,9 +16,6 @@ use tokio::task::JoinSet;
 use crate::Scale;
 use crate::size::{entry, own_location, pc};
 
-/// After so long the server takes a burst again, which is two calls more each second.
-const FORGIVEN: Duration = Duration::from_secs(25);
-
 /// What was measured.
 pub(crate) struct Costs {
     pcs: u32,
@@ -58,11 +55,11 @@ enum Work {
 }
 
 impl Work {
-    /// How often in a row: the server takes sixty calls of a host at once, and a changed report is three.
-    const fn burst(&self) -> u64 {
+    /// The calls that it is made of.
+    const fn calls(&self) -> u64 {
         match self {
-            Self::Quiet => 45,
-            Self::Change(_) => 15,
+            Self::Quiet => 1,
+            Self::Change(_) => 3,
         }
     }
 
@@ -81,13 +78,13 @@ impl Work {
 async fn load(id: u32, scale: Scale, mut fleet: Vec<SimulatedPc>, work: Work) -> Result<(Vec<SimulatedPc>, Measured)> {
     let mut measured = Measured { done: 0, wall: Duration::ZERO, processor: Duration::ZERO };
     for _ in 0..scale.bursts {
-        tokio::time::sleep(FORGIVEN).await;
+        tokio::time::sleep(scale.pause).await;
         let (began, before) = (Instant::now(), processor_time(id)?);
         let mut workers = JoinSet::new();
         for mut pc in fleet {
-            let work = work.clone();
+            let (work, times) = (work.clone(), scale.calls / work.calls());
             workers.spawn(async move {
-                for _ in 0..work.burst() {
+                for _ in 0..times {
                     work.once(&mut pc).await?;
                 }
                 anyhow::Ok(pc)
@@ -97,7 +94,7 @@ async fn load(id: u32, scale: Scale, mut fleet: Vec<SimulatedPc>, work: Work) ->
         while let Some(pc) = workers.join_next().await {
             fleet.push(pc.context("a worker panicked")??);
         }
-        measured.done += fleet.len() as u64 * work.burst();
+        measured.done += fleet.len() as u64 * (scale.calls / work.calls());
         measured.wall += began.elapsed();
         measured.processor += processor_time(id)?.saturating_sub(before);
     }

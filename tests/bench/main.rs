@@ -7,6 +7,8 @@
 mod cost;
 mod size;
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use inkan_tests::deployment::TestDeployment;
 
@@ -15,13 +17,21 @@ use inkan_tests::deployment::TestDeployment;
 struct Scale {
     pcs: u32,
     bursts: u32,
+    /// Calls of each PC in one burst: the server takes sixty of a host at once.
+    calls: u64,
+    /// Before each burst. After so long the server takes one again, which is two calls more each second.
+    pause: Duration,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     // `cargo bench` passes --bench; whoever wants to know only that it works passes --smoke.
     let smoke = std::env::args().any(|argument| argument == "--smoke");
-    let scale = if smoke { Scale { pcs: 4, bursts: 1 } } else { Scale { pcs: 100, bursts: 3 } };
+    let scale = if smoke {
+        Scale { pcs: 4, bursts: 1, calls: 12, pause: Duration::ZERO }
+    } else {
+        Scale { pcs: 100, bursts: 3, calls: 45, pause: Duration::from_secs(25) }
+    };
     let mut deployment = TestDeployment::start_with(&[("enrolment.requests_per_minute_per_ip", "10000")]).await?;
     let sizes = size::measure(&deployment).await.context("sizes")?;
     let costs = cost::measure(&mut deployment, scale).await.context("costs")?;

@@ -149,6 +149,20 @@ async fn without_a_network_nothing_is_forgotten() {
 }
 
 #[tokio::test]
+async fn directives_that_came_before_a_sync_failed_are_not_forgotten() {
+    let bench = Bench::new();
+    let mut reporter = bench.start();
+    bench.server().want_renewal(&bench.pc.location, Fingerprint::of(b"x"));
+    bench.uplink.takes_uploads.store(false, Ordering::Relaxed);
+    let observed = observed(&[&[1]]);
+    reporter.sync(&observed).await.unwrap_err();
+    // The server does not send them again: whoever waits for the next Sync to tell waits for ever.
+    assert!(reporter.take_directed());
+    bench.uplink.takes_uploads.store(true, Ordering::Relaxed);
+    assert!(!reporter.sync(&observed).await.unwrap().directed);
+}
+
+#[tokio::test]
 async fn more_outcomes_than_fit_one_sync_are_told_in_several() {
     let bench = Bench::new();
     let mut reporter = bench.start();

@@ -71,6 +71,8 @@ pub(crate) struct FakeUplink {
     pub(crate) deployment: Arc<Deployment>,
     /// Whether there is a network.
     pub(crate) connected: AtomicBool,
+    /// Whether the server takes uploads.
+    pub(crate) takes_uploads: AtomicBool,
     /// Whether the server takes the identity for expired.
     pub(crate) expired: AtomicBool,
     pub(crate) syncs: Mutex<Vec<tokio::time::Instant>>,
@@ -89,6 +91,7 @@ impl FakeUplink {
             server: Mutex::new(server),
             deployment,
             connected: AtomicBool::new(true),
+            takes_uploads: AtomicBool::new(true),
             expired: AtomicBool::new(false),
             syncs: Mutex::default(),
             recoveries: AtomicUsize::new(0),
@@ -134,6 +137,9 @@ impl Uplink for FakeUplink {
 
     async fn upload(&self, messages: Vec<Upload>) -> Result<Lacks, UplinkError> {
         self.reach()?;
+        if !self.takes_uploads.load(Ordering::Relaxed) {
+            return Err(Status::unavailable("too much to do").into());
+        }
         Ok(self.server.lock().unwrap().upload(messages))
     }
 
