@@ -86,12 +86,7 @@ pub(super) fn run(args: EnrollArgs, settings: &AgentSettings, out: &mut dyn Writ
             } else {
                 "It reports, and renews certificates, at once."
             };
-            print(
-                out,
-                format_args!(
-                    "Enrolled as host {host}.\n{next}\nStart the agent with: inkan-agent run\n"
-                ),
-            )?;
+            print(out, format_args!("Enrolled as host {host}.\n{next}\nStart the agent with: inkan-agent run\n"))?;
         }
     }
     Ok(ExitCode::SUCCESS)
