@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Finds a cargo that is new enough, and installs packages. Sourced by deploy/try and tests/run, which set ROOT and say.
 
 # The words of whoever sources this go to standard error; standard output belongs to answers.
