@@ -44,7 +44,7 @@ fn location(kind: StoreKind, path: &str) -> Location {
 }
 
 pub(crate) fn entry(der: &[u8], key: KeyPresence) -> SetEntry {
-    SetEntry::Certificate { certificate: Fingerprint::of(der), key, name: None }
+    SetEntry::certificate(Fingerprint::of(der), key, None)
 }
 
 fn facts(number: u32) -> HostFacts {

@@ -106,10 +106,10 @@ pub(crate) fn directory(path: &str) -> Location {
 
 /// A certificate whose key is there.
 pub(crate) fn with_key(der: &[u8]) -> SetEntry {
-    SetEntry::Certificate { certificate: Fingerprint::of(der), key: KeyPresence::Present, name: None }
+    SetEntry::certificate(Fingerprint::of(der), KeyPresence::Present, None)
 }
 
 /// A certificate that has no key by nature.
 pub(crate) fn anchor(der: &[u8]) -> SetEntry {
-    SetEntry::Certificate { certificate: Fingerprint::of(der), key: KeyPresence::NotExpected, name: None }
+    SetEntry::certificate(Fingerprint::of(der), KeyPresence::NotExpected, None)
 }

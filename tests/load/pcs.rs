@@ -121,7 +121,7 @@ impl Shelf {
 }
 
 fn entry(der: &[u8], key: KeyPresence, name: Option<String>) -> SetEntry {
-    SetEntry::Certificate { certificate: Fingerprint::of(der), key, name }
+    SetEntry::certificate(Fingerprint::of(der), key, name)
 }
 
 /// The operating system of a sample PC.

@@ -212,11 +212,8 @@ pub(crate) fn trust_location() -> Location {
 
 /// What a store holds: certificates, each with or without its key.
 pub(crate) fn set(held: &[(&Certificate, KeyPresence)]) -> StoreSet {
-    let entry = |(certificate, key): &(&Certificate, KeyPresence)| SetEntry::Certificate {
-        certificate: certificate.fingerprint,
-        key: *key,
-        name: None,
-    };
+    let entry =
+        |(certificate, key): &(&Certificate, KeyPresence)| SetEntry::certificate(certificate.fingerprint, *key, None);
     StoreSet::new(held.iter().map(entry).collect())
 }
 

@@ -41,7 +41,7 @@ fn clients_of(scan: &Scan) -> Vec<Client<'_>> {
     let mut clients = Vec::new();
     for snapshot in &scan.snapshots {
         for entry in snapshot.set.entries() {
-            let SetEntry::Certificate { certificate, key, name: _ } = entry else { continue };
+            let SetEntry::Certificate { certificate, key, .. } = entry else { continue };
             let held = scan.certificates.get(certificate).and_then(|held| held.facts.as_ref().ok());
             if let Some(facts) = held.filter(|_| *key != KeyPresence::NotExpected) {
                 clients.push(Client { certificate: *certificate, facts, key: *key, location: &snapshot.location });

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use inkan_issuance::key::{KeyError, SoftwareKey};
+use rustls::SignatureScheme;
 use zeroize::Zeroizing;
 
 use crate::tls::SignMessage;
@@ -59,7 +60,7 @@ pub(super) fn for_tls(key: Arc<dyn DeviceKey>) -> Arc<dyn SignMessage> {
 struct TlsDeviceKey(Arc<dyn DeviceKey>);
 
 impl SignMessage for TlsDeviceKey {
-    fn sign_message(&self, message: &[u8]) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
+    fn sign_message(&self, _only: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
         self.0.sign(message)
     }
 }

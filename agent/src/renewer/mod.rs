@@ -158,7 +158,7 @@ impl Renewer {
     ) -> Result<Stage, StepError> {
         let key: Arc<dyn PrivateKey> = self.keyring(slot)?.ensure_key(slot).map_err(StepError::Change)?.into();
         let leaf = chain.first().ok_or(StepError::Unsaid)?;
-        let signature = key.sign(&proof::renewal_message(challenge)).map_err(StepError::Change)?;
+        let signature = sign_first(&*key, &proof::renewal_message(challenge)).map_err(StepError::Change)?;
         let probe = target.map(|target| self.prober.probe(target, chain, Arc::clone(&key)));
         match probe {
             Some(refused) if !refused.accepted => Err(StepError::Refused(refused)),
@@ -183,6 +183,12 @@ impl Renewer {
     }
 }
 
+/// Signs in the key's way for requests and proofs.
+fn sign_first(key: &dyn PrivateKey, message: &[u8]) -> Result<Vec<u8>, ChangeError> {
+    let none = || ChangeError::Crypto { what: "the key has no way to sign".to_owned() };
+    key.sign(*key.schemes().first().ok_or_else(none)?, message)
+}
+
 /// A key in a store, as a request wants it.
 struct StoreKey<'a>(&'a dyn PrivateKey);
 
@@ -192,6 +198,6 @@ impl RequestSigner for StoreKey<'_> {
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
-        Ok(self.0.sign(message)?)
+        Ok(sign_first(self.0, message)?)
     }
 }

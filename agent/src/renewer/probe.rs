@@ -13,7 +13,7 @@ use std::time::Duration;
 use inkan_model::directive::ProbeTarget;
 use inkan_model::limits::{self, tame_text};
 use inkan_model::renewal::ProbeResult;
-use inkan_trust_store::PrivateKey;
+use inkan_trust_store::{PrivateKey, SignatureScheme as StoreScheme};
 use rustls::client::ResolvesClientCert;
 use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
@@ -152,9 +152,24 @@ impl ResolvesClientCert for ShownOnce {
 
 struct StoredKey(Arc<dyn PrivateKey>);
 
+const fn tls_scheme(scheme: StoreScheme) -> SignatureScheme {
+    match scheme {
+        StoreScheme::EcdsaP256Sha256 => SignatureScheme::ECDSA_NISTP256_SHA256,
+        StoreScheme::RsaPkcs1Sha256 => SignatureScheme::RSA_PKCS1_SHA256,
+        StoreScheme::RsaPssSha256 => SignatureScheme::RSA_PSS_SHA256,
+    }
+}
+
 impl SignMessage for StoredKey {
-    fn sign_message(&self, message: &[u8]) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
-        Ok(self.0.sign(message)?)
+    /// TLS 1.3 wants PSS of an RSA key (RFC 8446 §4.2.3); a key that cannot is shown to a TLS 1.2 site only.
+    fn schemes(&self) -> Vec<SignatureScheme> {
+        self.0.schemes().iter().map(|scheme| tls_scheme(*scheme)).collect()
+    }
+
+    fn sign_message(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
+        let chosen = self.0.schemes().iter().find(|own| tls_scheme(**own) == scheme);
+        let chosen = chosen.ok_or("the key does not sign in the way that the site asked for")?;
+        Ok(self.0.sign(*chosen, message)?)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use inkan_model::host::HostFacts;
+use inkan_model::properties::EntryProperties;
 use inkan_model::store::{KeyPresence, ReadError, Scope, SetEntry, Snapshot, StoreKind};
 use inkan_model::{CertificateFacts, Fingerprint, SetDigest};
 use serde::Serialize;
@@ -57,6 +58,9 @@ pub enum EntryReport {
         key: KeyPresence,
         /// File name or friendly name.
         name: Option<String>,
+        /// What else the store says about it.
+        #[serde(skip_serializing_if = "EntryProperties::is_empty")]
+        properties: EntryProperties,
     },
     /// Something that should have been a certificate.
     Unreadable {
@@ -158,7 +162,7 @@ impl EntryReport {
 
     fn row(&self) -> String {
         match self {
-            Self::Certificate { sha256, subject, not_after, key, name, issuer: _ } => {
+            Self::Certificate { sha256, subject, not_after, key, name, issuer: _, properties: _ } => {
                 let key = match key {
                     KeyPresence::Present => "key",
                     KeyPresence::Absent => "NO KEY",
@@ -192,7 +196,7 @@ fn location_report(scan: &Scan, snapshot: &Snapshot) -> LocationReport {
 
 fn entry_report(scan: &Scan, entry: &SetEntry) -> EntryReport {
     match entry {
-        SetEntry::Certificate { certificate, key, name } => {
+        SetEntry::Certificate { certificate, key, name, properties } => {
             let facts = scan.certificates.get(certificate).and_then(|held| held.facts.as_ref().ok());
             let text = |of: fn(&CertificateFacts) -> String| facts.map(of).unwrap_or_default();
             EntryReport::Certificate {
@@ -202,6 +206,7 @@ fn entry_report(scan: &Scan, entry: &SetEntry) -> EntryReport {
                 not_after: text(|facts| facts.not_after.to_string()),
                 key: *key,
                 name: name.clone(),
+                properties: properties.clone(),
             }
         }
         SetEntry::Unreadable { sha256, name, why } => {

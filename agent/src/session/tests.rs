@@ -56,7 +56,7 @@ async fn a_pc_enrols_and_speaks_with_its_identity() {
     assert_eq!((answer.next_sync, answer.lacks.report), (Duration::minutes(10), true));
     assert!((40..100).contains(&bytes), "{bytes} bytes");
     let certificate = Fingerprint::of(b"a certificate");
-    let entry = SetEntry::Certificate { certificate, key: KeyPresence::Present, name: None };
+    let entry = SetEntry::certificate(certificate, KeyPresence::Present, None);
     let set = UploadedSet::new(StoreSet::new(vec![entry]));
     let upload = Upload { sets: vec![set], ..Upload::default() };
     assert_eq!(uplink.upload(vec![upload]).await.unwrap().certificates, [certificate]);

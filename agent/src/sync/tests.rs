@@ -26,11 +26,8 @@ fn observed(locations: &[&[usize]]) -> Observed {
             scope: Scope::Machine,
             path: format!("/store/{at}"),
         };
-        let entry = |number: &usize| SetEntry::Certificate {
-            certificate: certificate(*number).fingerprint,
-            key: KeyPresence::NotExpected,
-            name: None,
-        };
+        let entry =
+            |number: &usize| SetEntry::certificate(certificate(*number).fingerprint, KeyPresence::NotExpected, None);
         let set = StoreSet::new(numbers.iter().map(entry).collect());
         scan.snapshots.push(Snapshot { location, scanned_at: NOW, set, errors: Vec::new() });
         scan.certificates.extend(numbers.iter().map(|number| certificate(*number)).map(|one| (one.fingerprint, one)));

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use inkan_model::Fingerprint;
 use inkan_model::digest::SetDigest;
 use inkan_model::limits;
 use inkan_model::store::{SetEntry, StoreSet};
 use inkan_model::sync::Lacks;
+use inkan_model::{EntryProperties, Fingerprint};
 use inkan_wire::{Upload, UploadedDelta, UploadedSet};
 
 use super::{Acknowledged, Observed};
@@ -120,8 +120,16 @@ impl Packing {
 /// At least as many bytes as the entries take on the wire.
 fn weight(entries: &[SetEntry]) -> usize {
     let one = |entry: &SetEntry| match entry {
-        SetEntry::Certificate { name, .. } => 56 + name.as_ref().map_or(0, String::len),
+        SetEntry::Certificate { name, properties, .. } => {
+            56 + name.as_ref().map_or(0, String::len) + properties_weight(properties)
+        }
         SetEntry::Unreadable { name, why, .. } => 60 + name.as_ref().map_or(0, String::len) + why.len(),
     };
     80 + entries.iter().map(one).sum::<usize>()
+}
+
+fn properties_weight(properties: &EntryProperties) -> usize {
+    let EntryProperties { key_provider, key_exportable: _, purposes, name_constraints, trust: _ } = properties;
+    let purposes = purposes.iter().flatten().map(|oid| oid.len() + 4).sum::<usize>();
+    60 + key_provider.as_ref().map_or(0, String::len) + purposes + name_constraints.as_ref().map_or(0, Vec::len)
 }

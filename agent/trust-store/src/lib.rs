@@ -7,18 +7,24 @@
 //! This crate is the only one that may hold `unsafe` code (the operating systems' interfaces). It must never import an
 //! async runtime, prost, tonic or anything of the server, and it never sends anything anywhere.
 
+pub mod anchor;
 mod content;
 pub mod fake;
 pub mod files;
 mod folder;
+pub mod import;
 #[cfg(target_os = "linux")]
 pub mod linux;
 mod p256;
+pub mod windows;
 
 use std::sync::Arc;
 
 use inkan_model::store::{Location, ReadError, SetEntry};
 use inkan_model::{Certificate, Fingerprint, RenewalId};
+
+pub use self::anchor::{Anchor, AnchorStore, Changed};
+pub use self::import::{Imported, KeyedCertificate, KeyedStore, Removed};
 
 /// One kind of store on this PC.
 ///
@@ -32,6 +38,16 @@ pub trait StoreBackend: Send + Sync {
 
     /// The way to change certificates that have keys, where this kind of store has one.
     fn keyring(&self) -> Option<&dyn Keyring>;
+
+    /// The way to add and remove anchors, where this kind of store has one.
+    fn anchors(&self) -> Option<&dyn AnchorStore> {
+        None
+    }
+
+    /// The way to import a certificate with its key and to take it away, where this kind of store has one.
+    fn keyed(&self) -> Option<&dyn KeyedStore> {
+        None
+    }
 
     /// Names of private keys at this Location that every user of the PC may read.
     fn exposed_keys(&self, _location: &Location) -> Vec<String> {
@@ -96,8 +112,22 @@ pub trait PrivateKey: Send + Sync {
     /// The public half as SubjectPublicKeyInfo (RFC 5280 §4.1.2.7), DER.
     fn public_key(&self) -> Vec<u8>;
 
-    /// Signs a message with ECDSA P-256 and SHA-256; the signature is DER (RFC 3279 §2.2.3).
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ChangeError>;
+    /// The ways in which this key can sign, the one for requests and proofs first. Never empty.
+    fn schemes(&self) -> &[SignatureScheme];
+
+    /// Signs a message in one of [`Self::schemes`]; an ECDSA signature is DER (RFC 3279 §2.2.3).
+    fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, ChangeError>;
+}
+
+/// How a key signs. Always with SHA-256.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SignatureScheme {
+    /// ECDSA on P-256.
+    EcdsaP256Sha256,
+    /// RSA with PKCS#1 v1.5 padding (RFC 8017 §8.2).
+    RsaPkcs1Sha256,
+    /// RSA-PSS with a salt as long as the hash (RFC 8017 §8.1), which TLS 1.3 asks for. Older key stores cannot.
+    RsaPssSha256,
 }
 
 /// A change that could not be made. The store is as it was before the step.
@@ -126,6 +156,22 @@ pub enum ChangeError {
         location: Location,
         /// What differs.
         why: String,
+    },
+    /// Only the person at the PC can allow it.
+    #[error("{location} can only be changed by its user: {why}")]
+    NeedsUser {
+        /// Where.
+        location: Location,
+        /// What the person would have to do, or why nobody else can.
+        why: String,
+    },
+    /// This kind of store cannot enforce a limit that the anchor must have.
+    #[error("{location} cannot enforce {limit}")]
+    CannotLimit {
+        /// Where.
+        location: Location,
+        /// Which limit.
+        limit: String,
     },
     /// Key or certificate is not usable.
     #[error("{what}")]

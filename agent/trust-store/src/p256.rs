@@ -8,7 +8,7 @@ use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _
 use zeroize::Zeroizing;
 
 use crate::content::{Label, blocks};
-use crate::{ChangeError, PrivateKey};
+use crate::{ChangeError, PrivateKey, SignatureScheme};
 
 /// SubjectPublicKeyInfo up to the point: id-ecPublicKey with prime256v1 (RFC 5480 §2).
 const SPKI_PREFIX: [u8; 26] = [
@@ -64,7 +64,14 @@ impl PrivateKey for SoftwareKey {
         [SPKI_PREFIX.as_slice(), self.pair.public_key().as_ref()].concat()
     }
 
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ChangeError> {
+    fn schemes(&self) -> &[SignatureScheme] {
+        &[SignatureScheme::EcdsaP256Sha256]
+    }
+
+    fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, ChangeError> {
+        if scheme != SignatureScheme::EcdsaP256Sha256 {
+            return Err(crypto("a P-256 key signs with ECDSA only"));
+        }
         let signature = self.pair.sign(&self.random, message).map_err(|_| crypto("the P-256 key did not sign"))?;
         Ok(signature.as_ref().to_vec())
     }
@@ -101,7 +108,7 @@ mod tests {
         let (made, pem) = SoftwareKey::generate().unwrap();
         let read = SoftwareKey::from_pem(pem.as_bytes()).unwrap();
         assert_eq!(made.public_key(), read.public_key());
-        let signature = read.sign(b"message").unwrap();
+        let signature = read.sign(SignatureScheme::EcdsaP256Sha256, b"message").unwrap();
         let point = &made.public_key()[SPKI_PREFIX.len()..];
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point).verify(b"message", &signature).unwrap();
     }

@@ -5,7 +5,7 @@ use inkan_model::store::{KeyPresence, Location, SetEntry, StoreSet};
 use inkan_model::{Fingerprint, RenewalId, Timestamp};
 use inkan_trust_store::fake::FakeStore;
 use inkan_trust_store::files::Directories;
-use inkan_trust_store::{ChangeError, Keyring, RenewalSlot, StoreBackend};
+use inkan_trust_store::{ChangeError, Keyring, RenewalSlot, SignatureScheme, StoreBackend};
 use rcgen::{CertificateParams, DnType, Issuer, KeyPair, SubjectPublicKeyInfo};
 
 /// A store with one old certificate that has a key.
@@ -87,7 +87,7 @@ fn the_key_stays_the_same_however_often_it_is_asked_for(store: &Prepared) {
     let first = store.keyring().ensure_key(&store.slot()).unwrap();
     let again = store.keyring().ensure_key(&store.slot()).unwrap();
     assert_eq!(first.public_key(), again.public_key());
-    let signature = again.sign(b"message").unwrap();
+    let signature = again.sign(SignatureScheme::EcdsaP256Sha256, b"message").unwrap();
     let point = &first.public_key()[26..];
     ring::signature::UnparsedPublicKey::new(&ring::signature::ECDSA_P256_SHA256_ASN1, point)
         .verify(b"message", &signature)

@@ -152,7 +152,7 @@ fn read_location(fields: &Fields) -> Option<Location> {
 
 fn entry_line(entry: &LocationEntry, w: Words, now: Timestamp) -> EntryLine {
     match entry {
-        LocationEntry::Certificate { certificate, facts: Some(facts), key, name } => EntryLine {
+        LocationEntry::Certificate { certificate, facts: Some(facts), key, name, .. } => EntryLine {
             state: State::of_days(facts.not_after.days_from(now)),
             name: facts.common_name.clone(),
             subject: facts.subject.clone(),
@@ -164,7 +164,7 @@ fn entry_line(entry: &LocationEntry, w: Words, now: Timestamp) -> EntryLine {
             fingerprint: certificate.to_string(),
             trouble: None,
         },
-        LocationEntry::Certificate { certificate, facts: None, key, name } => EntryLine {
+        LocationEntry::Certificate { certificate, facts: None, key, name, .. } => EntryLine {
             state: State::Unknown,
             name: certificate.short(),
             subject: String::new(),

@@ -82,7 +82,7 @@ impl PlayedStore {
     #[must_use]
     pub(crate) fn with(mut self, certificate: &Certificate, key: KeyPresence, name: Option<&str>) -> Self {
         let (certificate, name) = (certificate.fingerprint, name.map(str::to_owned));
-        self.entries.push(SetEntry::Certificate { certificate, key, name });
+        self.entries.push(SetEntry::certificate(certificate, key, name));
         self
     }
 

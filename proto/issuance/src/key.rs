@@ -14,7 +14,7 @@ use ring::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, ED25519, EcdsaKeyPair, KeyPair, RSA_PKCS1_2048_8192_SHA256,
     UnparsedPublicKey,
 };
-use spki::SubjectPublicKeyInfoRef;
+use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use zeroize::Zeroizing;
 
 use crate::request::RequestSigner;
@@ -224,6 +224,12 @@ impl<'a> PublicKey<'a> {
             Scheme::P256 => ECDSA_WITH_SHA256,
             Scheme::Rsa => SHA256_WITH_RSA,
         }
+    }
+
+    /// That algorithm as requests name it; RSA's has a NULL beside it (RFC 4055 §5), the others nothing.
+    pub(crate) fn signature_identifier(&self) -> AlgorithmIdentifierRef<'static> {
+        let parameters = matches!(self.scheme, Scheme::Rsa).then_some(AnyRef::NULL);
+        AlgorithmIdentifierRef { oid: self.signature_algorithm(), parameters }
     }
 
     /// Checks a signature over `message`.

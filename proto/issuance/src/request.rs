@@ -17,14 +17,15 @@ use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
 use crate::certificate;
-use crate::key::{ECDSA_WITH_SHA256, InvalidSignature, PublicKey, UnsupportedKey};
+use crate::key::{InvalidSignature, PublicKey, UnsupportedKey};
 
-/// A P-256 key that can sign, wherever it lives: in memory, in an operating system's key store, in a TPM.
+/// A key that can sign, wherever it lives: in memory, in an operating system's key store, in a TPM.
 pub trait RequestSigner {
     /// SubjectPublicKeyInfo as DER.
     fn public_key(&self) -> Vec<u8>;
 
-    /// Signs with ECDSA and SHA-256; the signature is DER.
+    /// Signs in the one way that counts for its kind of key: P-256 with ECDSA and SHA-256 (the signature is DER), RSA with
+    /// PKCS#1 v1.5 and SHA-256.
     ///
     /// # Errors
     /// Whatever the key's home says.
@@ -130,10 +131,11 @@ pub fn build_request(subject_der: &[u8], key: &dyn RequestSigner) -> Result<Vec<
         attributes: AnyRef::new(ATTRIBUTES, &[]).map_err(RequestError::Encode)?,
     };
     let info = info.to_der().map_err(RequestError::Encode)?;
+    let algorithm = PublicKey::read(&spki).map_err(RequestError::Key)?.signature_identifier();
     let signature = key.sign(&info).map_err(RequestError::Sign)?;
     let request = SignedRequest {
         info: AnyRef::from_der(&info).map_err(RequestError::Encode)?,
-        algorithm: AlgorithmIdentifierRef { oid: ECDSA_WITH_SHA256, parameters: None },
+        algorithm,
         signature: BitStringRef::from_bytes(&signature).map_err(RequestError::Encode)?,
     };
     let request = request.to_der().map_err(RequestError::Encode)?;

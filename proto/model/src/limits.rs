@@ -11,6 +11,8 @@ pub const REQUEST_BYTES: usize = 16 * 1024;
 pub const CHAIN_CERTIFICATES: usize = 8;
 /// Entries of one store's set.
 pub const SET_ENTRIES: usize = 5_000;
+/// Purposes to which a store limits one certificate.
+pub const PURPOSES: usize = 64;
 /// Locations of one host.
 pub const LOCATIONS: usize = 500;
 /// Read errors of one Location that are kept one by one.

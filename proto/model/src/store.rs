@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{FieldHasher, Fingerprint, SetDigest};
+use crate::properties::EntryProperties;
 use crate::time::Timestamp;
 
 /// The kind of a store. A newer agent may know kinds that this server does not: they survive as numbers.
@@ -149,6 +150,9 @@ pub enum SetEntry {
         key: KeyPresence,
         /// Its file name or friendly name, where the store knows one.
         name: Option<String>,
+        /// What else the store says about it.
+        #[serde(default, skip_serializing_if = "EntryProperties::is_empty")]
+        properties: EntryProperties,
     },
     /// Bytes that should have been a certificate, or a file that could not be opened.
     Unreadable {
@@ -159,6 +163,13 @@ pub enum SetEntry {
         /// What is wrong with it.
         why: String,
     },
+}
+
+impl SetEntry {
+    /// A certificate of which the store says nothing more.
+    pub fn certificate(certificate: Fingerprint, key: KeyPresence, name: Option<String>) -> Self {
+        Self::Certificate { certificate, key, name, properties: EntryProperties::default() }
+    }
 }
 
 /// The content of one store at one time, sorted, without duplicates. Equal sets of many hosts are stored once.
@@ -198,11 +209,15 @@ impl StoreSet {
         hasher.number(self.entries.len() as u64);
         for entry in &self.entries {
             match entry {
-                SetEntry::Certificate { certificate, key, name } => {
-                    hasher.number(1);
+                SetEntry::Certificate { certificate, key, name, properties } => {
+                    // An entry of which the store says nothing more has the digest that it had before stores could.
+                    hasher.number(if properties.is_empty() { 1 } else { 3 });
                     hasher.field(certificate.as_bytes());
                     hasher.code(key.number());
                     hasher.optional(name.as_deref());
+                    if !properties.is_empty() {
+                        properties.feed(&mut hasher);
+                    }
                 }
                 SetEntry::Unreadable { sha256, name, why } => {
                     hasher.number(2);
@@ -297,6 +312,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::properties::{TrustFlags, TrustLevel};
 
     fn entry() -> impl Strategy<Value = SetEntry> {
         (any::<u8>(), 0_u8..4, proptest::option::of("[a-c]{1,2}")).prop_map(|(byte, key, name)| SetEntry::Certificate {
@@ -304,6 +320,7 @@ mod tests {
             key: [KeyPresence::NotExpected, KeyPresence::Absent, KeyPresence::Present, KeyPresence::Unknown]
                 [usize::from(key)],
             name,
+            properties: EntryProperties::default(),
         })
     }
 
@@ -329,8 +346,38 @@ mod tests {
 
     #[test]
     fn a_key_that_appears_changes_the_digest() {
-        let with =
-            |key| StoreSet::new(vec![SetEntry::Certificate { certificate: Fingerprint::of(b"c"), key, name: None }]);
+        let with = |key| StoreSet::new(vec![SetEntry::certificate(Fingerprint::of(b"c"), key, None)]);
         assert_ne!(with(KeyPresence::Absent).digest(), with(KeyPresence::Present).digest());
+    }
+
+    #[test]
+    fn whatever_a_store_says_more_changes_the_digest() {
+        let trust = TrustFlags {
+            server: TrustLevel::Anchor,
+            client: TrustLevel::Unset,
+            email: TrustLevel::Unset,
+            code: TrustLevel::Unset,
+        };
+        let says = [
+            EntryProperties::default(),
+            EntryProperties { key_provider: Some("p".to_owned()), ..EntryProperties::default() },
+            EntryProperties { key_exportable: Some(false), ..EntryProperties::default() },
+            EntryProperties { key_exportable: Some(true), ..EntryProperties::default() },
+            EntryProperties { purposes: Some(Vec::new()), ..EntryProperties::default() },
+            EntryProperties { purposes: Some(vec!["1.3.6.1.5.5.7.3.1".to_owned()]), ..EntryProperties::default() },
+            EntryProperties { name_constraints: Some(vec![0x30, 0]), ..EntryProperties::default() },
+            EntryProperties { trust: Some(trust), ..EntryProperties::default() },
+        ];
+        let digest = |properties: &EntryProperties| {
+            StoreSet::new(vec![SetEntry::Certificate {
+                certificate: Fingerprint::of(b"c"),
+                key: KeyPresence::Present,
+                name: None,
+                properties: properties.clone(),
+            }])
+            .digest()
+        };
+        let digests: std::collections::BTreeSet<_> = says.iter().map(digest).collect();
+        assert_eq!(digests.len(), says.len());
     }
 }

@@ -3,6 +3,7 @@
 use inkan_model::digest::Fingerprint;
 use inkan_model::host::HostFacts;
 use inkan_model::limits;
+use inkan_model::properties::EntryProperties;
 use inkan_model::store::{KeyPresence, Location, ReadError, ReadErrorKind, Scope, SetEntry, StoreKind};
 
 use crate::field::{self, InvalidMessage};
@@ -124,12 +125,14 @@ impl TryFrom<pb::SetEntry> for SetEntry {
 }
 
 fn certificate_entry(entry: pb::CertificateEntry) -> Result<SetEntry, InvalidMessage> {
-    let pb::CertificateEntry { sha256, key, name } = entry;
+    let pb::CertificateEntry { sha256, key, name, properties } = entry;
+    let properties = properties.map(EntryProperties::try_from).transpose();
     Ok(SetEntry::Certificate {
         certificate: field::digest("sha256", &sha256, Fingerprint::from_slice)?,
         // A number that is not known survives: it enters the digest of the set as it is, on both sides.
         key: KeyPresence::from_number(key),
         name: field::optional_text("name", name, limits::LONG_TEXT)?,
+        properties: properties.map_err(|refused| refused.within("properties"))?.unwrap_or_default(),
     })
 }
 
@@ -149,10 +152,11 @@ fn unreadable_entry(entry: pb::UnreadableEntry) -> Result<SetEntry, InvalidMessa
 impl From<SetEntry> for pb::SetEntry {
     fn from(entry: SetEntry) -> Self {
         let entry = match entry {
-            SetEntry::Certificate { certificate, key, name } => {
+            SetEntry::Certificate { certificate, key, name, properties } => {
                 let sha256 = certificate.as_bytes().to_vec();
                 let key = key.number();
-                pb::set_entry::Entry::Certificate(pb::CertificateEntry { sha256, key, name })
+                let properties = (!properties.is_empty()).then(|| properties.into());
+                pb::set_entry::Entry::Certificate(pb::CertificateEntry { sha256, key, name, properties })
             }
             SetEntry::Unreadable { sha256, name, why } => {
                 let sha256 = sha256.map(|digest| digest.as_bytes().to_vec()).unwrap_or_default();

@@ -13,6 +13,7 @@ mod enrolment;
 mod field;
 mod inventory;
 mod outcome;
+mod properties;
 mod sync;
 mod upload;
 

@@ -135,7 +135,7 @@ pub(super) enum Entry {
 impl From<LocationEntry> for Entry {
     fn from(entry: LocationEntry) -> Self {
         match entry {
-            LocationEntry::Certificate { certificate, facts, key, name } => Self::Certificate {
+            LocationEntry::Certificate { certificate, facts, key, name, .. } => Self::Certificate {
                 certificate: Sha256Text(certificate),
                 facts: facts.map(Into::into),
                 key: key_name(key),

@@ -62,11 +62,7 @@ async fn a_pc_enrols_reports_brings_what_the_server_lacks_and_then_is_quiet() {
 
     // Any certificate will do as content; the server's own is at hand.
     let certificate = Certificate::read(stage.ca().to_vec());
-    let entry = SetEntry::Certificate {
-        certificate: certificate.fingerprint,
-        key: KeyPresence::NotExpected,
-        name: Some("ca.pem".to_owned()),
-    };
+    let entry = SetEntry::certificate(certificate.fingerprint, KeyPresence::NotExpected, Some("ca.pem".to_owned()));
     let set = StoreSet::new(vec![entry]);
     let seen = LocationState { location: location(), set: set.digest(), errors: Vec::new() };
     let report = HostReport { facts: facts(), locations: vec![seen] };

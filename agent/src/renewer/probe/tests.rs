@@ -21,7 +21,11 @@ impl PrivateKey for InMemory {
         self.0.spki()
     }
 
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ChangeError> {
+    fn schemes(&self) -> &[StoreScheme] {
+        &[StoreScheme::EcdsaP256Sha256]
+    }
+
+    fn sign(&self, _scheme: StoreScheme, message: &[u8]) -> Result<Vec<u8>, ChangeError> {
         self.0.sign_message(message).map_err(|error| ChangeError::Crypto { what: error.to_string() })
     }
 }

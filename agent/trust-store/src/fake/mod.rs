@@ -132,7 +132,7 @@ impl StoreBackend for FakeStore {
             let (sha256, name) = (certificate.fingerprint, name.clone());
             match &certificate.facts {
                 Ok(_) => {
-                    reading.entries.push(SetEntry::Certificate { certificate: sha256, key: *key, name });
+                    reading.entries.push(SetEntry::certificate(sha256, *key, name));
                     reading.certificates.push(certificate);
                 }
                 Err(error) => {

@@ -148,10 +148,8 @@ impl Survey {
 
 fn entries_of(file: &FileReading, content: &FileContent, key: KeyFound) -> Vec<SetEntry> {
     let entry = |certificate: &Certificate| {
-        certificate.facts.as_ref().ok().map(|facts| SetEntry::Certificate {
-            certificate: certificate.fingerprint,
-            key: key_presence(facts, key),
-            name: Some(file.entry_name()),
+        certificate.facts.as_ref().ok().map(|facts| {
+            SetEntry::certificate(certificate.fingerprint, key_presence(facts, key), Some(file.entry_name()))
         })
     };
     let damaged = content.damaged.iter().map(|damaged| unreadable(Some(damaged.sha256), file, &damaged.why));

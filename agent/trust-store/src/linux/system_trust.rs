@@ -69,10 +69,8 @@ fn read_whole(path: &Path) -> std::io::Result<FileContent> {
 
 fn reading(content: FileContent) -> Reading {
     let FileContent { certificates, damaged, more, .. } = content;
-    let anchor = |certificate: &inkan_model::Certificate| SetEntry::Certificate {
-        certificate: certificate.fingerprint,
-        key: KeyPresence::NotExpected,
-        name: None,
+    let anchor = |certificate: &inkan_model::Certificate| {
+        SetEntry::certificate(certificate.fingerprint, KeyPresence::NotExpected, None)
     };
     let broken = damaged.into_iter().map(|damaged| SetEntry::Unreadable {
         sha256: Some(damaged.sha256),

@@ -248,10 +248,10 @@ fn one_beyond_each_limit_of_an_upload_is_refused_by_the_name_of_its_field() {
         "deltas[0].added", SET_ENTRIES, |n| with_delta(vec![unreadable(0); n], Vec::new());
         "deltas[0].removed", SET_ENTRIES, |n| with_delta(Vec::new(), vec![unreadable(0); n]);
         "deltas[0].added[0].certificate.sha256", 32, |n| {
-            with_entry(Entry::Certificate(pb::CertificateEntry { sha256: vec![0; n], key: 1, name: None }))
+            with_entry(Entry::Certificate(pb::CertificateEntry { sha256: vec![0; n], key: 1, name: None, properties: None }))
         };
         "deltas[0].added[0].certificate.name", LONG_TEXT, |n| {
-            with_entry(Entry::Certificate(pb::CertificateEntry { sha256: vec![0; 32], key: 1, name: Some(text(n)) }))
+            with_entry(Entry::Certificate(pb::CertificateEntry { sha256: vec![0; 32], key: 1, name: Some(text(n)), properties: None }))
         };
         "deltas[0].added[0].unreadable.sha256", 32, |n| {
             with_entry(Entry::Unreadable(pb::UnreadableEntry { sha256: vec![0; n], ..Default::default() }))

@@ -5,6 +5,7 @@ use inkan_model::directive::{Directives, Generation, ProbeTarget, RenewalDirecti
 use inkan_model::host::HostFacts;
 use inkan_model::id::RenewalId;
 use inkan_model::join_token::JoinTokenSecret;
+use inkan_model::properties::{EntryProperties, TrustFlags, TrustLevel};
 use inkan_model::renewal::{Outcome, OutcomeResult, ProbeResult, Proof, RenewalStep};
 use inkan_model::store::{
     KeyPresence, Location, ReadError, ReadErrorKind, Scope, SetDelta, SetEntry, StoreKind, StoreSet,
@@ -86,14 +87,28 @@ fn read_error() -> impl Strategy<Value = ReadError> {
     (kind, text(), text()).prop_map(|(kind, item, detail)| ReadError { kind, item, detail })
 }
 
+fn properties() -> impl Strategy<Value = EntryProperties> {
+    let level = any::<i32>().prop_map(TrustLevel::from_number);
+    let trust = [level.clone(), level.clone(), level.clone(), level]
+        .prop_map(|[server, client, email, code]| TrustFlags { server, client, email, code });
+    let limits = (option::of(vec(text(), 0..3)), option::of(vec(any::<u8>(), 0..20)));
+    (option::of(text()), option::of(any::<bool>()), limits, option::of(trust)).prop_map(
+        |(key_provider, key_exportable, (purposes, name_constraints), trust)| EntryProperties {
+            key_provider,
+            key_exportable,
+            purposes,
+            name_constraints,
+            trust,
+        },
+    )
+}
+
 pub(super) fn entry() -> impl Strategy<Value = SetEntry> {
     let known = select(vec![KeyPresence::NotExpected, KeyPresence::Absent, KeyPresence::Present, KeyPresence::Unknown]);
     let key = prop_oneof![4 => known, 1 => unknown_number().prop_map(KeyPresence::Unrecognized)];
     prop_oneof![
-        (fingerprint(), key, option::of(text())).prop_map(|(certificate, key, name)| SetEntry::Certificate {
-            certificate,
-            key,
-            name
+        (fingerprint(), key, option::of(text()), properties()).prop_map(|(certificate, key, name, properties)| {
+            SetEntry::Certificate { certificate, key, name, properties }
         }),
         (option::of(fingerprint()), option::of(text()), text()).prop_map(|(sha256, name, why)| SetEntry::Unreadable {
             sha256,

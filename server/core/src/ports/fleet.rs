@@ -5,6 +5,7 @@ use inkan_model::clinic::{Clinic, ClinicKind, ClinicProfile, Prefecture};
 use inkan_model::event::Event;
 use inkan_model::finding::{Diagnosis, Rule, Urgency};
 use inkan_model::host::{HostFacts, HostState};
+use inkan_model::properties::EntryProperties;
 use inkan_model::store::{KeyPresence, Location, ReadError};
 use inkan_model::{
     Certificate, CertificateFacts, ClinicId, FindingId, Fingerprint, HostId, OperatorId, SetDigest, Timestamp, VendorId,
@@ -259,6 +260,8 @@ pub enum LocationEntry {
         key: KeyPresence,
         /// File name or friendly name.
         name: Option<String>,
+        /// What else the store says about it.
+        properties: EntryProperties,
     },
     /// Something that could not be read.
     Unreadable {

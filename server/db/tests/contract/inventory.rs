@@ -151,10 +151,8 @@ pub(crate) async fn a_location_is_shown_by_name_with_what_could_not_be_read(stag
     let member = stage.member().await;
     let root = Authority::root("Root");
     let junk = Certificate::read(b"junk".to_vec());
-    let named = |certificate: &Certificate, name: Option<&str>| SetEntry::Certificate {
-        certificate: certificate.fingerprint,
-        key: KeyPresence::Unknown,
-        name: name.map(str::to_owned),
+    let named = |certificate: &Certificate, name: Option<&str>| {
+        SetEntry::certificate(certificate.fingerprint, KeyPresence::Unknown, name.map(str::to_owned))
     };
     let leaves: Vec<_> = ["C", "A", "B"].map(|name| root.leaf(name, noon().plus(DAY))).into();
     let broken =

@@ -185,10 +185,8 @@ impl Store {
     }
 
     pub(crate) fn set(&self) -> StoreSet {
-        let entry = |(certificate, key): &(Certificate, KeyPresence)| SetEntry::Certificate {
-            certificate: certificate.fingerprint,
-            key: *key,
-            name: None,
+        let entry = |(certificate, key): &(Certificate, KeyPresence)| {
+            SetEntry::certificate(certificate.fingerprint, *key, None)
         };
         StoreSet::new(self.held.iter().map(entry).collect())
     }

@@ -257,11 +257,11 @@ async fn enrolled(db: &dyn Database, secret: &str, certificate: &Certificate) ->
         source: std::net::Ipv4Addr::LOCALHOST.into(),
     };
     db.record_enrolment(&enrolment).await.unwrap();
-    let set = StoreSet::new(vec![SetEntry::Certificate {
-        certificate: certificate.fingerprint,
-        key: KeyPresence::Present,
-        name: Some("clinic.pem".to_owned()),
-    }]);
+    let set = StoreSet::new(vec![SetEntry::certificate(
+        certificate.fingerprint,
+        KeyPresence::Present,
+        Some("clinic.pem".to_owned()),
+    )]);
     let digest = set.digest();
     assert!(db.record_contents(std::slice::from_ref(certificate), &[(digest, set)]).await.unwrap().is_empty());
     let location = Location { kind: StoreKind::Directory, scope: Scope::Machine, path: "/clinic/certs".to_owned() };

@@ -106,7 +106,7 @@ impl Directory {
         let reading = self.open().read(&self.location());
         assert_eq!(reading.errors, []);
         let seen = |entry: SetEntry| match entry {
-            SetEntry::Certificate { certificate, key, name } => (name.unwrap(), certificate, key),
+            SetEntry::Certificate { certificate, key, name, .. } => (name.unwrap(), certificate, key),
             SetEntry::Unreadable { why, .. } => panic!("unreadable: {why}"),
         };
         let mut seen: Vec<_> = reading.entries.into_iter().map(seen).collect();

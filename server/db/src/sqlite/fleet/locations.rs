@@ -48,7 +48,7 @@ pub(super) async fn list(db: &mut SqliteConnection, vendor: VendorId, host: Host
 }
 
 /// A set is bounded, so sorting its entries costs the same on every page and is fine.
-const LIST_ENTRIES: &str = "SELECT e.place, e.key_presence, e.name, e.why, e.sha256 AS unreadable_sha256,
+const LIST_ENTRIES: &str = "SELECT e.place, e.key_presence, e.name, e.properties, e.why, e.sha256 AS unreadable_sha256,
             c.sha256 AS certificate, c.der,
             COALESCE(c.common_name, e.name, '') AS shown
      FROM set_entry e LEFT JOIN certificate c ON c.id = e.certificate
@@ -60,6 +60,7 @@ struct EntryRow {
     place: i64,
     key_presence: i64,
     name: Option<String>,
+    properties: Option<String>,
     why: Option<String>,
     unreadable_sha256: Option<Vec<u8>>,
     certificate: Option<Vec<u8>>,
@@ -78,6 +79,11 @@ impl TryFrom<EntryRow> for LocationEntry {
                 facts: inkan_model::CertificateFacts::read(&der).ok(),
                 key: origin.key(row.key_presence)?,
                 name: row.name,
+                properties: row
+                    .properties
+                    .map(|text| origin.json("properties", &text))
+                    .transpose()?
+                    .unwrap_or_default(),
             }),
             (None, None, Some(why)) => {
                 let sha256 = row.unreadable_sha256.map(|sha256| origin.fingerprint("sha256", &sha256)).transpose()?;

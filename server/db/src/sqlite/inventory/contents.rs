@@ -10,7 +10,7 @@ use sqlx::SqliteConnection;
 
 use crate::sqlite::fault::Fault;
 use crate::sqlite::rollups;
-use crate::sqlite::rows::{Origin, key_code};
+use crate::sqlite::rows::{Origin, json, key_code};
 use crate::sqlite::statement::{CHUNK, Statement};
 use crate::sqlite::writer::WriteConnection;
 
@@ -60,6 +60,7 @@ struct EntryRow {
     place: i64,
     key_presence: i64,
     name: Option<String>,
+    properties: Option<String>,
     sha256: Option<Vec<u8>>,
     why: Option<String>,
     certificate: Option<Vec<u8>>,
@@ -71,7 +72,7 @@ pub(super) async fn find_set(db: &mut SqliteConnection, digest: SetDigest) -> Re
         .fetch_optional(&mut *db)
         .await?;
     let Some(set) = found else { return Ok(None) };
-    let sql = "SELECT e.place, e.key_presence, e.name, e.sha256, e.why, c.sha256 AS certificate
+    let sql = "SELECT e.place, e.key_presence, e.name, e.properties, e.sha256, e.why, c.sha256 AS certificate
                FROM set_entry e LEFT JOIN certificate c ON c.id = e.certificate
                WHERE e.set_id = $1 ORDER BY e.place";
     let rows: Vec<EntryRow> = sqlx::query_as(sql).bind(set).fetch_all(db).await?;
@@ -83,6 +84,11 @@ pub(super) async fn find_set(db: &mut SqliteConnection, digest: SetDigest) -> Re
                 certificate: origin.fingerprint("certificate", &certificate)?,
                 key: origin.key(row.key_presence)?,
                 name: row.name,
+                properties: row
+                    .properties
+                    .map(|text| origin.json("properties", &text))
+                    .transpose()?
+                    .unwrap_or_default(),
             },
             (None, Some(why)) => {
                 let sha256 = row.sha256.map(|sha256| origin.fingerprint("sha256", &sha256)).transpose()?;
@@ -158,18 +164,20 @@ async fn record_set(db: &mut WriteConnection, digest: SetDigest, set: &StoreSet)
 async fn insert_entries(db: &mut WriteConnection, set: i64, content: &StoreSet, known: &Known) -> Result<(), Fault> {
     for (chunk, some) in content.entries().chunks(CHUNK).enumerate() {
         let mut statement = Statement::new(
-            "INSERT INTO set_entry (set_id, place, certificate, key_presence, name, sha256, why) VALUES ",
+            "INSERT INTO set_entry (set_id, place, certificate, key_presence, name, properties, sha256, why) VALUES ",
         );
         for (index, entry) in some.iter().enumerate() {
             statement.push(if index > 0 { ", (" } else { "(" });
             statement.bind(set).push(", ").bind(count(chunk * CHUNK + index)).push(", ");
             match entry {
-                SetEntry::Certificate { certificate, key, name } => {
+                SetEntry::Certificate { certificate, key, name, properties } => {
                     statement.bind(known.get(certificate.as_bytes().as_slice()).copied()).push(", ");
-                    statement.bind(key_code(*key)).push(", ").bind(name.as_deref()).push(", NULL, NULL)");
+                    statement.bind(key_code(*key)).push(", ").bind(name.as_deref()).push(", ");
+                    let properties = (!properties.is_empty()).then(|| json(properties)).transpose()?;
+                    statement.bind(properties).push(", NULL, NULL)");
                 }
                 SetEntry::Unreadable { sha256, name, why } => {
-                    statement.push("NULL, 0, ").bind(name.as_deref()).push(", ");
+                    statement.push("NULL, 0, ").bind(name.as_deref()).push(", NULL, ");
                     statement.bind(sha256.map(|sha256| sha256.as_bytes().to_vec())).push(", ");
                     statement.bind(why.as_str()).push(")");
                 }
