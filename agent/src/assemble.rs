@@ -8,11 +8,13 @@ use tokio::runtime::Handle;
 
 use crate::chance::SystemChance;
 use crate::clock::SystemClock;
+use crate::companion::{Companions, with_companions};
 use crate::data_dir::DataDir;
 use crate::disk::Disk;
 use crate::facts::collect_facts;
 use crate::identity::{Identity, IdentityFolder};
 use crate::ledger::{Ledger, LedgerError};
+use crate::notice::{Nobody, Notifier};
 use crate::reconciler::Reconciler;
 use crate::renewer::{Backends, Renewer, TlsProber};
 use crate::run::{Agent, IdentityKeeper, Observer};
@@ -37,7 +39,21 @@ pub enum AssembleError {
     Uplink(#[source] UplinkError),
 }
 
-/// Puts an agent together that works as `identity`, with the network of this runtime.
+/// What differs with who runs the agent: a person in the foreground, or Windows as its service.
+pub struct Surroundings {
+    /// Who changes what only a user may change; `None` where the agent changes it itself.
+    pub companions: Option<Arc<Companions>>,
+    /// Who shows notices.
+    pub notifier: Arc<dyn Notifier>,
+}
+
+impl Default for Surroundings {
+    fn default() -> Self {
+        Self { companions: None, notifier: Arc::new(Nobody) }
+    }
+}
+
+/// Puts an agent together that works as `identity` in the foreground, with the network of this runtime.
 pub fn assemble(
     settings: &AgentSettings,
     identity: Identity,
@@ -45,13 +61,29 @@ pub fn assemble(
     proxy: Option<Proxy>,
     runtime: Handle,
 ) -> Result<Agent, AssembleError> {
+    assemble_in(Surroundings::default(), settings, identity, folder, proxy, runtime)
+}
+
+/// Puts an agent together that works as `identity`, with the network of this runtime.
+pub fn assemble_in(
+    surroundings: Surroundings,
+    settings: &AgentSettings,
+    identity: Identity,
+    folder: IdentityFolder,
+    proxy: Option<Proxy>,
+    runtime: Handle,
+) -> Result<Agent, AssembleError> {
+    let Surroundings { companions, notifier } = surroundings;
     let (disk, data_dir, host) = (Disk::default(), DataDir::new(&settings.data_dir), identity.agent.host);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let stores = backends(settings);
+    let mut stores = backends(settings);
+    if let Some(companions) = companions {
+        stores = with_companions(stores, &companions);
+    }
     let ledger = Ledger::open(disk.clone(), &data_dir.ledger(), host, clock.now()).map_err(AssembleError::Ledger)?;
     let spool = Spool::open(disk.clone(), &data_dir.spool(), clock.now()).map_err(AssembleError::Spool)?;
     let renewer = Renewer::new(Arc::new(Backends::new(stores.clone())), Arc::new(TlsProber::new(runtime)));
-    let reconciler = Reconciler::new(ledger, spool, renewer, Arc::clone(&clock));
+    let reconciler = Reconciler::new(ledger, spool, renewer, Arc::clone(&clock)).with_notifier(notifier);
     let mut status = Status::new(&identity, clock.now());
     (status.generation, status.outcomes_waiting) = (reconciler.standing().generation.0, reconciler.pending());
     let status = StatusBoard::new(disk.clone(), data_dir.path(), status);

@@ -62,10 +62,15 @@ impl DataDir {
         self.0.join("acknowledged.json")
     }
 
+    /// Makes the directory where there is none.
+    pub fn create(&self) -> Result<(), DataDirError> {
+        Disk::default().create_folder(&self.0).map_err(|cause| DataDirError::Io { path: self.0.clone(), cause })
+    }
+
     /// Makes the directory where there is none, and keeps every other agent out of it.
     pub fn lock(&self) -> Result<DataDirLock, DataDirError> {
         let failed = |cause| DataDirError::Io { path: self.0.clone(), cause };
-        Disk::default().create_folder(&self.0).map_err(failed)?;
+        self.create()?;
         let file = File::options().create(true).append(true).open(self.lock_path()).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => Ok(DataDirLock { _file: file }),

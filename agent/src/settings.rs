@@ -3,6 +3,11 @@
 //! What an agent does is the server's to say. Here stands only what the server cannot know: where this PC keeps things,
 //! and where the server is. Unknown keys are refused, so that a slip of the pen does not pass for a default.
 
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -12,9 +17,11 @@ use config::{Config, ConfigBuilder, ConfigError, Environment, File, FileFormat};
 use inkan_model::limits;
 use serde::Deserialize;
 
-/// The file that is read when no other is named; it may be absent.
-pub const DEFAULT_FILE: &str = "/etc/inkan/agent.toml";
-const DEFAULT_DATA_DIR: &str = "/var/lib/inkan-agent";
+#[cfg(unix)]
+use self::unix::{default_data_dir, default_file};
+#[cfg(windows)]
+use self::windows::{default_data_dir, default_file};
+
 /// Variables such as `INKAN_AGENT__SERVER_URL`; lists are separated by commas.
 const PREFIX: &str = "INKAN_AGENT";
 const LISTS: [&str; 3] = ["directories", "user_directories", "pkcs12_password_files"];
@@ -43,7 +50,7 @@ pub struct AgentSettings {
 /// Flags of the command line, which win over everything else.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct SettingsFlags {
-    /// Settings file, in place of /etc/inkan/agent.toml
+    /// Settings file, in place of /etc/inkan/agent.toml, on Windows C:\ProgramData\inkan\agent.toml
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Where the agent keeps its own state
@@ -92,7 +99,7 @@ struct RawSettings {
 impl Default for RawSettings {
     fn default() -> Self {
         Self {
-            data_dir: DEFAULT_DATA_DIR.into(),
+            data_dir: default_data_dir(),
             directories: Vec::new(),
             user_directories: Vec::new(),
             pkcs12_password_files: Vec::new(),
@@ -106,7 +113,7 @@ impl Default for RawSettings {
 impl AgentSettings {
     /// Reads the settings of this process.
     pub fn load(flags: &SettingsFlags) -> Result<Self, SettingsError> {
-        Self::load_from(flags, Path::new(DEFAULT_FILE), None)
+        Self::load_from(flags, &default_file(), None)
     }
 
     /// As [`Self::load`], from another default file and other variables than the process's own.
@@ -250,6 +257,16 @@ fn check_url(url: &str) -> Result<(), SettingsError> {
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
+    const DATA_DIR: &str = "var/lib/inkan-agent";
+    #[cfg(windows)]
+    const DATA_DIR: &str = "inkan";
+
+    /// An absolute path of this operating system.
+    fn absolute(path: &str) -> String {
+        if cfg!(windows) { format!("C:{path}") } else { path.to_owned() }
+    }
+
     fn load(file: &str, variables: &[(&str, &str)], flags: SettingsFlags) -> Result<AgentSettings, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("agent.toml");
@@ -267,7 +284,7 @@ mod tests {
     fn without_a_file_everything_has_a_default() {
         let none = Path::new("/nowhere/agent.toml");
         let settings = AgentSettings::load_from(&SettingsFlags::default(), none, Some(HashMap::new())).unwrap();
-        assert_eq!(settings.data_dir, Path::new("/var/lib/inkan-agent"));
+        assert!(settings.data_dir.is_absolute() && settings.data_dir.ends_with(DATA_DIR), "{settings:?}");
         assert_eq!(settings.location_deadline, Duration::from_secs(10));
         assert_eq!(settings.scan_interval, Duration::from_mins(15));
         assert_eq!(settings.server_url, None);
@@ -281,18 +298,21 @@ mod tests {
 
     #[test]
     fn the_environment_wins_over_the_file_and_a_flag_over_both() {
-        let file = "data_dir = '/file'\nserver_url = 'https://file.test'\nscan_interval_seconds = 100\n";
+        let data_dir = absolute("/file");
+        let file = format!("data_dir = '{data_dir}'\nserver_url = 'https://file.test'\nscan_interval_seconds = 100\n");
+        let (variable, flag, a, b) = (absolute("/variable"), absolute("/flag"), absolute("/a"), absolute("/b"));
+        let both = format!("{a},{b}");
         let variables = [
-            ("INKAN_AGENT__DATA_DIR", "/variable"),
+            ("INKAN_AGENT__DATA_DIR", variable.as_str()),
             ("INKAN_AGENT__SCAN_INTERVAL_SECONDS", "200"),
-            ("INKAN_AGENT__DIRECTORIES", "/a,/b"),
+            ("INKAN_AGENT__DIRECTORIES", &both),
             ("INKAN_AGENT_LOG", "debug"),
         ];
-        let flags = SettingsFlags { data_dir: Some("/flag".into()), ..SettingsFlags::default() };
-        let settings = load(file, &variables, flags).unwrap();
-        assert_eq!(settings.data_dir, Path::new("/flag"));
+        let flags = SettingsFlags { data_dir: Some(flag.clone().into()), ..SettingsFlags::default() };
+        let settings = load(&file, &variables, flags).unwrap();
+        assert_eq!(settings.data_dir, Path::new(&flag));
         assert_eq!(settings.scan_interval, Duration::from_secs(200));
-        assert_eq!(settings.directories, [Path::new("/a"), Path::new("/b")]);
+        assert_eq!(settings.directories, [Path::new(&a), Path::new(&b)]);
         assert_eq!(settings.server_url.as_deref(), Some("https://file.test"));
     }
 
@@ -310,10 +330,11 @@ mod tests {
 
     #[test]
     fn values_that_make_no_sense_are_refused_with_their_key() {
-        let cases = [
+        let a = absolute("/a");
+        let cases: [(&str, &str); 13] = [
             ("data_dir = 'relative'", "data_dir"),
-            ("directories = ['/a', '/a']", "directories"),
-            ("directories = ['/a/../etc']", "directories"),
+            (&format!("directories = ['{a}', '{a}']"), "directories"),
+            (&format!("directories = ['{a}/../etc']"), "directories"),
             ("user_directories = ['/abs']", "user_directories"),
             ("user_directories = ['../up']", "user_directories"),
             ("user_directories = ['']", "user_directories"),

@@ -45,6 +45,7 @@ impl Failure {
             | IdentityError::OtherMachine
             | IdentityError::Malformed { .. }
             | IdentityError::Key { .. }
+            | IdentityError::Locked { .. }
             | IdentityError::KeyMismatch
             | IdentityError::Chain(_) => 3,
             IdentityError::Authority { .. }
@@ -75,6 +76,16 @@ impl Failure {
             }
             EnrollError::Address(_) | EnrollError::DataDir(_) | EnrollError::Request(_) => Self::failed(error),
         }
+    }
+
+    /// Whether enrolling, or the end of an enrolment that is going on, helps.
+    pub(super) const fn may_pass_by_enrolling(&self) -> bool {
+        matches!(self.code, 3 | 6)
+    }
+
+    /// The exit code as a number.
+    pub(super) const fn number(&self) -> u8 {
+        self.code
     }
 
     /// The exit code.

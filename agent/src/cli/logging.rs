@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 use super::Failure;
 
@@ -12,7 +13,7 @@ pub struct LogArgs {
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, env = "INKAN_AGENT_LOG_FORMAT")]
     pub(super) log_format: LogFormat,
     /// What to log: error, warn, info, debug, trace, or a filter such as inkan_agent=debug
-    #[arg(long, global = true, value_name = "LEVEL", default_value = "info", env = "INKAN_AGENT_LOG")]
+    #[arg(long, global = true, value_name = "LEVEL", default_value = Self::LEVEL, env = "INKAN_AGENT_LOG")]
     pub(super) log_level: String,
 }
 
@@ -25,10 +26,29 @@ pub(super) enum LogFormat {
     Text,
 }
 
+impl LogArgs {
+    /// The level where none was asked for.
+    pub(super) const LEVEL: &'static str = "info";
+
+    #[cfg(test)]
+    pub(super) fn with_level(level: &str) -> Self {
+        Self { log_format: LogFormat::Text, log_level: level.to_owned() }
+    }
+}
+
+/// Logs to stderr.
 pub(super) fn start(args: &LogArgs) -> Result<(), Failure> {
+    start_in(args, std::io::stderr)
+}
+
+/// Logs to wherever this leads.
+pub(super) fn start_in(
+    args: &LogArgs,
+    writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static,
+) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&args.log_level)
         .map_err(|error| Failure::usage(format!("--log-level {}: {error}", args.log_level)))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     // Whoever started logging before goes on.
     let _ = match args.log_format {
         LogFormat::Json => log.json().flatten_event(true).try_init(),

@@ -6,8 +6,10 @@ mod doctor;
 mod enroll;
 mod failure;
 mod logging;
+mod repair;
 mod run;
 mod scan;
+mod service;
 mod status;
 
 use std::io::Write;
@@ -19,8 +21,10 @@ pub use self::doctor::DoctorArgs;
 pub use self::enroll::EnrollArgs;
 pub use self::failure::Failure;
 pub use self::logging::LogArgs;
+pub use self::repair::RepairArgs;
 pub use self::run::RunArgs;
 pub use self::scan::ScanArgs;
+pub use self::service::ServiceArgs;
 pub use self::status::StatusArgs;
 use crate::settings::{AgentSettings, SettingsFlags};
 
@@ -29,7 +33,7 @@ Examples:
   inkan-agent enroll --server https://inkan.example.jp:8444 --ca-pin sha256:… --token-file token.txt
   inkan-agent run
   inkan-agent status --json
-  inkan-agent doctor --lang ja
+  inkan-agent doctor --programme common-ca
 
 Exit codes:
   0  done; for doctor: nothing that cannot wait
@@ -63,28 +67,37 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Enrol this PC with a join token from your vendor
     Enroll(EnrollArgs),
+    /// Repair an option of this PC by name, show what would be changed, or take it back
+    Repair(RepairArgs),
     /// Run the agent in the foreground, as the service manager does
     Run(RunArgs),
     /// Read every store once, and show what is there; nothing is sent
     Scan(ScanArgs),
+    /// Register, start and stop the agent as a service of Windows
+    Service(ServiceArgs),
     /// Show how the agent on this PC goes
     Status(StatusArgs),
 }
 
 /// Runs one command, and logs to stderr.
 pub fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, Failure> {
-    logging::start(&cli.log)?;
+    // The service itself has no stderr.
+    if !matches!(&cli.command, Command::Service(args) if args.is_run()) {
+        logging::start(&cli.log)?;
+    }
     execute(cli, out)
 }
 
 fn execute(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, Failure> {
-    let Cli { command, settings, log: _ } = cli;
-    let settings = AgentSettings::load(&settings).map_err(Failure::settings)?;
+    let Cli { command, settings: flags, log } = cli;
+    let settings = AgentSettings::load(&flags).map_err(Failure::settings)?;
     match command {
         Command::Doctor(args) => doctor::run(&args, &settings, out),
         Command::Enroll(args) => enroll::run(args, &settings, out),
+        Command::Repair(args) => repair::run(&args, &settings, out),
         Command::Run(args) => run::run(args, &settings),
         Command::Scan(args) => scan::run(args, &settings, out),
+        Command::Service(args) => service::run(args, &flags, settings, log, out),
         Command::Status(args) => status::run(args, &settings, out),
     }
 }

@@ -4,13 +4,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use tokio::runtime::Runtime;
 use tracing::info;
 
 use super::{Failure, runtime};
-use crate::assemble::assemble;
-use crate::data_dir::DataDir;
+use crate::assemble::{Surroundings, assemble_in};
+use crate::data_dir::{DataDir, DataDirLock};
 use crate::disk::Disk;
-use crate::identity::{IdentityFolder, MachineBinding};
+use crate::identity::{Identity, IdentityFolder, MachineBinding};
 use crate::run::stop_signal;
 use crate::session::Proxy;
 use crate::settings::AgentSettings;
@@ -23,23 +24,49 @@ const FAREWELL: Duration = Duration::from_secs(15);
 pub struct RunArgs {
     /// HTTP proxy to go through, as in http://user:password@proxy:8080
     #[arg(long, value_name = "URL", env = "INKAN_AGENT_PROXY", hide_env_values = true)]
-    proxy: Option<Proxy>,
+    pub(super) proxy: Option<Proxy>,
 }
 
 pub(super) fn run(args: RunArgs, settings: &AgentSettings) -> Result<ExitCode, Failure> {
-    let data_dir = DataDir::new(&settings.data_dir);
-    let _lock = data_dir.lock().map_err(Failure::data_dir)?;
-    let folder = IdentityFolder::new(Disk::default(), data_dir.path());
-    let machine = MachineBinding::of_this_machine().map_err(Failure::failed)?;
-    let identity = folder.open(machine).map_err(Failure::identity)?;
+    let enrolled = Enrolled::open(settings)?;
     let runtime = runtime()?;
-    let ran = runtime.block_on(async {
-        let stop = stop_signal().map_err(Failure::failed)?;
+    let stop = runtime.block_on(async { stop_signal() }).map_err(Failure::failed)?;
+    enrolled.work(runtime, args.proxy, settings, Surroundings::default(), stop)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The data directory of an enrolled agent, held by this process.
+pub(super) struct Enrolled {
+    _lock: DataDirLock,
+    folder: IdentityFolder,
+    identity: Identity,
+}
+
+impl Enrolled {
+    /// Takes the data directory and opens the identity in it.
+    pub(super) fn open(settings: &AgentSettings) -> Result<Self, Failure> {
+        let data_dir = DataDir::new(&settings.data_dir);
+        let lock = data_dir.lock().map_err(Failure::data_dir)?;
+        let folder = IdentityFolder::new(Disk::default(), data_dir.path());
+        let machine = MachineBinding::of_this_machine().map_err(Failure::failed)?;
+        let identity = folder.open(machine).map_err(Failure::identity)?;
+        Ok(Self { _lock: lock, folder, identity })
+    }
+
+    /// Works as this agent until `stop` comes to its end.
+    pub(super) fn work(
+        self,
+        runtime: Runtime,
+        proxy: Option<Proxy>,
+        settings: &AgentSettings,
+        surroundings: Surroundings,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), Failure> {
+        let Self { _lock, folder, identity } = self;
         info!(host = %identity.agent.host, version = env!("CARGO_PKG_VERSION"), "started");
-        let agent = assemble(settings, identity, folder, args.proxy, runtime.handle().clone());
-        agent.map_err(Failure::failed)?.run(stop).await;
-        Ok(ExitCode::SUCCESS)
-    });
-    runtime.shutdown_timeout(FAREWELL);
-    ran
+        let agent = assemble_in(surroundings, settings, identity, folder, proxy, runtime.handle().clone());
+        runtime.block_on(agent.map_err(Failure::failed)?.run(stop));
+        runtime.shutdown_timeout(FAREWELL);
+        Ok(())
+    }
 }

@@ -1,14 +1,14 @@
 //! Files of the agent's own, written so that a power cut at any moment leaves the old content or the new one.
 //!
-//! Everything here belongs to the agent alone: folders are entered by its owner only (0700), files are read by its owner
-//! only (0600). Each change passes a [`Gate`] first, so that a test can end the agent between any two of them. Nothing
+//! Everything here belongs to the agent alone: on Unix folders are entered by their owner only (0700) and files read by
+//! their owner only (0600), on Windows both by SYSTEM and the administrators. Each change passes a [`Gate`] first, so that a test can end the agent between any two of them. Nothing
 //! here knows what a file means.
 
-#[cfg(not(unix))]
-mod portable;
 mod sealed;
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -17,11 +17,11 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-#[cfg(not(unix))]
-use self::portable as platform;
 pub(crate) use self::sealed::{Unsealed, seal, unseal};
 #[cfg(unix)]
 use self::unix as platform;
+#[cfg(windows)]
+use self::windows as platform;
 
 /// Is asked before each change.
 pub(crate) trait Gate: Send + Sync {
@@ -57,7 +57,7 @@ impl Disk {
     /// Makes a folder that only its owner may enter, or finds it made.
     pub(crate) fn create_folder(&self, path: &Path) -> io::Result<()> {
         if path.is_dir() {
-            return Ok(());
+            return platform::claim_folder(path);
         }
         self.0.pass("create folder")?;
         platform::create_folder(path)?;
@@ -80,7 +80,7 @@ impl Disk {
     /// Renames, and makes the names durable. What stood under the new name is replaced in the same moment.
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.0.pass("rename")?;
-        fs::rename(from, to)?;
+        platform::rename(from, to)?;
         self.sync_parent(to)
     }
 
@@ -90,7 +90,7 @@ impl Disk {
             return Ok(());
         }
         self.0.pass("remove file")?;
-        fs::remove_file(path)?;
+        platform::remove_file(path)?;
         self.sync_parent(path)
     }
 
@@ -100,14 +100,14 @@ impl Disk {
             return Ok(());
         }
         self.0.pass("remove folder")?;
-        fs::remove_dir_all(path)?;
+        platform::remove_folder(path)?;
         self.sync_parent(path)
     }
 
     /// Opens a file to append to.
     pub(crate) fn open_to_append(&self, path: &Path) -> io::Result<File> {
         self.0.pass("open file")?;
-        File::options().append(true).open(path)
+        platform::open_to_append(path)
     }
 
     /// Appends, and returns once the bytes are durable.

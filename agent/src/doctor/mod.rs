@@ -1,91 +1,68 @@
 //! Checks of this PC that a person can run: what is well, what is not, and what to do about it.
 //!
-//! Every check only reads. Where a check finds what the server would also find, it says so in the words of
-//! [`inkan_model::finding`], so that the PC and the dashboard do not contradict each other.
+//! Every check is a pure function over an [`Examination`], so that a test on any system can examine any PC; [`pc`] gathers
+//! what there is to look at, and only reads. Where a check finds what the server would also find, it says so in the words
+//! of [`inkan_model::finding`], so that the PC and the dashboard do not contradict each other. Nothing is repaired here:
+//! [`repair`] does that, by name, and takes it back.
 
+mod anchors;
+mod browsers;
 mod certificates;
-#[cfg(not(unix))]
-mod portable;
+mod internet_options;
+mod java;
+pub mod pc;
+pub mod programmes;
+pub mod registry;
+pub mod repair;
+mod signing;
+mod sites;
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
 
 use std::sync::Arc;
 
 use inkan_model::Timestamp;
+pub use inkan_model::checkup::{Check, CheckResult, CheckStatus, worst};
 use inkan_model::locale::Bilingual;
+use inkan_model::programme::{Programme, ProgrammeChecks};
 use inkan_model::store::{ReadError, ReadErrorKind, Snapshot};
 use inkan_trust_store::StoreBackend;
-use serde::Serialize;
+use time::Duration;
 
-#[cfg(not(unix))]
-use self::portable::access_of;
+pub use self::internet_options::{EnvironmentProxy, InternetOptions};
+pub use self::signing::{Signing, Tried};
+pub use self::sites::{ClientShown, SiteAnswer, SiteProbe};
 #[cfg(unix)]
 use self::unix::access_of;
+#[cfg(windows)]
+use self::windows::access_of;
 use crate::scanner::Scan;
 use crate::settings::AgentSettings;
 
 /// No PC's clock can be before this build: 2026-11-01, or what the build was told in `SOURCE_DATE_EPOCH`.
 const BUILT_AFTER: Timestamp = Timestamp::from_unix_seconds(1_793_491_200);
+/// How far a PC's clock may be off the server's.
+const CLOCK_TOLERANCE: Duration = Duration::minutes(5);
 
-/// The checks, in the order in which they are shown.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Check {
-    /// The agent's own folder can be written, and by nobody else.
-    DataDirectory,
-    /// Each Location can be read.
-    Locations,
-    /// There is a client certificate.
-    ClientCertificates,
-    /// Each client certificate has its private key.
-    PrivateKeys,
-    /// No private key can be read by everybody.
-    ExposedKeys,
-    /// The issuers of each client certificate are on this PC.
-    Chains,
-    /// No client certificate expires unnoticed.
-    Expiry,
-    /// The clock is plausible.
-    Clock,
-    /// The server can be reached.
-    Server,
-}
-
-/// How a check came out.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// Nothing to do.
-    Well,
-    /// It cannot be told.
-    Unknown,
-    /// Something to do in the coming weeks.
-    Soon,
-    /// Something to do today.
-    Now,
-}
-
-/// One statement of a check.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct CheckResult {
-    /// Which check.
-    pub name: Check,
-    /// How it came out.
-    pub status: Status,
-    /// What was found.
-    pub statement: Bilingual,
-    /// What to do, where there is something to do.
-    pub remedy: Option<Bilingual>,
-}
-
-impl CheckResult {
-    fn well(name: Check, ja: impl Into<String>, en: impl Into<String>) -> Self {
-        Self { name, status: Status::Well, statement: Bilingual::new(ja, en), remedy: None }
-    }
-
-    fn unwell(name: Check, status: Status, statement: Bilingual, remedy: Bilingual) -> Self {
-        Self { name, status, statement, remedy: Some(remedy) }
-    }
+/// What is known of the PC beyond its stores. What a system does not have is `None`, and its checks are left out.
+#[derive(Default)]
+pub struct PcFacts {
+    /// Windows' Internet Options.
+    pub internet_options: Option<InternetOptions>,
+    /// The proxy of the environment, where there are no Internet Options.
+    pub environment_proxy: Option<EnvironmentProxy>,
+    /// Names of the programs that run.
+    pub programs: Vec<String>,
+    /// Java runtimes.
+    pub java: Vec<String>,
+    /// Keys that were tried.
+    pub tried: Vec<Tried>,
+    /// Sites that were asked.
+    pub probes: Vec<SiteProbe>,
+    /// How far the PC's clock was ahead of the server's when they last spoke.
+    pub clock_ahead: Option<Duration>,
 }
 
 /// What the checks look at.
@@ -100,17 +77,49 @@ pub struct Examination<'e> {
     pub now: Timestamp,
     /// How an attempt to reach the server went, with the reason in words; `None` when none was made.
     pub server: Option<Result<(), String>>,
+    /// The programme that the PC should be fit for; `None` for the checks that every PC has to pass.
+    pub programme: Option<&'e Programme>,
+    /// What else is known of the PC.
+    pub facts: &'e PcFacts,
 }
 
 impl Examination<'_> {
     /// Runs every check; each says one thing or more.
     pub fn run(&self) -> Vec<CheckResult> {
+        let clients = certificates::clients_of(self.scan, self.programme);
         let mut results = vec![self.data_directory()];
         results.extend(self.locations());
-        results.extend(certificates::checks(self.scan, self.now));
+        results.extend(certificates::checks(self.scan, self.programme, &clients, self.now));
+        results.extend(anchors::checks(self.scan, self.programme, &clients));
+        results.extend(signing::checks(&clients, &self.facts.tried));
         results.extend(self.exposed_keys());
-        results.extend([clock(self.now, built_after(option_env!("SOURCE_DATE_EPOCH"))), self.server()]);
+        let built_after = built_after(option_env!("SOURCE_DATE_EPOCH"));
+        results.extend([clock(self.now, built_after, self.facts.clock_ahead), self.server()]);
+        results.extend(self.surroundings());
         results.sort_by_key(|result| result.name);
+        results
+    }
+
+    /// What a browser on this PC meets: options, policies, other windows, the sites themselves.
+    fn surroundings(&self) -> Vec<CheckResult> {
+        let nothing = ProgrammeChecks::default();
+        let needs = self.programme.map_or(&nothing, |programme| &programme.checks);
+        let mut results = Vec::new();
+        if let Some(options) = &self.facts.internet_options {
+            results.extend(options.checks(needs));
+        }
+        if let Some(proxy) = &self.facts.environment_proxy
+            && !(needs.sites.is_empty() && needs.proxy_exceptions.is_empty())
+        {
+            results.extend(proxy.check(needs));
+        }
+        if !needs.closed_browsers.is_empty() {
+            results.push(browsers::check(&self.facts.programs, &needs.closed_browsers));
+        }
+        if needs.java {
+            results.push(java::check(&self.facts.java));
+        }
+        results.extend(sites::checks(&self.facts.probes));
         results
     }
 
@@ -120,7 +129,7 @@ impl Examination<'_> {
         let trouble = |ja: &str, en: &str| {
             CheckResult::unwell(
                 name,
-                Status::Now,
+                CheckStatus::Now,
                 Bilingual::new(format!("{path}: {ja}"), format!("{path}: {en}")),
                 Bilingual::new(
                     format!(
@@ -147,7 +156,7 @@ impl Examination<'_> {
         match (self.scan.snapshots.len(), troubled.is_empty()) {
             (0, _) => vec![CheckResult::unwell(
                 name,
-                Status::Unknown,
+                CheckStatus::Unknown,
                 Bilingual::new("調べる場所がありません。", "There is no place to look at."),
                 Bilingual::new(
                     "設定ファイルの directories に証明書のあるフォルダを書いてください。",
@@ -170,7 +179,7 @@ impl Examination<'_> {
             for key in self.backends.iter().flat_map(|store| store.exposed_keys(location)) {
                 results.push(CheckResult::unwell(
                     name,
-                    Status::Now,
+                    CheckStatus::Now,
                     Bilingual::new(
                         format!("{location} の秘密鍵 {key} は、この端末のだれでも読めます。"),
                         format!("The private key {key} in {location} can be read by everybody on this PC."),
@@ -195,7 +204,7 @@ impl Examination<'_> {
             Some(Ok(())) => CheckResult::well(name, "サーバーにつながります。", "The server can be reached."),
             Some(Err(why)) => CheckResult::unwell(
                 name,
-                Status::Soon,
+                CheckStatus::Soon,
                 Bilingual::new(
                     format!("サーバーにつながりません ({why})。"),
                     format!("The server cannot be reached ({why})."),
@@ -205,22 +214,13 @@ impl Examination<'_> {
                     "Check the network, the proxy settings and the server’s address.",
                 ),
             ),
-            None => CheckResult {
+            None => CheckResult::unknown(
                 name,
-                status: Status::Unknown,
-                statement: Bilingual::new(
-                    "サーバーへの接続は試していません。",
-                    "No attempt was made to reach the server.",
-                ),
-                remedy: None,
-            },
+                "サーバーへの接続は試していません。",
+                "No attempt was made to reach the server.",
+            ),
         }
     }
-}
-
-/// How the whole examination came out: its worst result.
-pub fn worst(results: &[CheckResult]) -> Status {
-    results.iter().map(|result| result.status).max().unwrap_or(Status::Unknown)
 }
 
 /// What kept a Location from being read. Single broken files are the inventory's business.
@@ -229,7 +229,7 @@ fn trouble_of(snapshot: &Snapshot) -> Vec<CheckResult> {
     let trouble = |error: &ReadError| {
         let ReadError { kind, item, detail } = error;
         let what = if item.is_empty() { location.to_string() } else { format!("{location}: {item}") };
-        let status = if item.is_empty() { Status::Now } else { Status::Soon };
+        let status = if item.is_empty() { CheckStatus::Now } else { CheckStatus::Soon };
         let statement = Bilingual::new(
             format!("{what} を読み取れません ({detail})。"),
             format!("{what} cannot be read ({detail})."),
@@ -272,18 +272,28 @@ fn built_after(source_date_epoch: Option<&str>) -> Timestamp {
     told.map_or(BUILT_AFTER, |told| told.max(BUILT_AFTER))
 }
 
-fn clock(now: Timestamp, built_after: Timestamp) -> CheckResult {
+fn clock(now: Timestamp, built_after: Timestamp, ahead: Option<Duration>) -> CheckResult {
     let name = Check::Clock;
-    if now >= built_after {
-        return CheckResult::well(name, format!("端末の時計: {now}"), format!("The PC’s clock: {now}"));
-    }
-    CheckResult::unwell(
-        name,
-        Status::Now,
-        Bilingual::new(
+    let off = ahead.filter(|ahead| ahead.abs() > CLOCK_TOLERANCE);
+    let statement = match off {
+        _ if now < built_after => Bilingual::new(
             format!("端末の時計が過去の日時 ({now}) を指しています。"),
             format!("The PC’s clock stands in the past ({now})."),
         ),
+        Some(ahead) => {
+            let minutes = ahead.whole_minutes().unsigned_abs();
+            let (ja, en) = if ahead.is_positive() { ("進んで", "ahead of") } else { ("遅れて", "behind") };
+            Bilingual::new(
+                format!("端末の時計がサーバーより{minutes}分{ja}います。"),
+                format!("The PC’s clock is {minutes} minutes {en} the server’s."),
+            )
+        }
+        None => return CheckResult::well(name, format!("端末の時計: {now}"), format!("The PC’s clock: {now}")),
+    };
+    CheckResult::unwell(
+        name,
+        CheckStatus::Now,
+        statement,
         Bilingual::new(
             "端末の日付と時刻を合わせ、自動設定を有効にしてください。",
             "Set the PC’s date and time, and switch automatic time on.",

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::Duration as Span;
 
 use inkan_model::store::{KeyPresence, Location};
 use inkan_model::time::{DAY, ManualClock};
@@ -57,14 +57,16 @@ impl Pc {
             directories: Vec::new(),
             user_directories: Vec::new(),
             pkcs12_password_files: Vec::new(),
-            location_deadline: Duration::from_mins(1),
-            scan_interval: Duration::from_mins(15),
+            location_deadline: Span::from_mins(1),
+            scan_interval: Span::from_mins(15),
             server_url: None,
         };
         let backends: Vec<Arc<dyn StoreBackend>> = vec![Arc::clone(&self.store) as Arc<dyn StoreBackend>];
         let clock = Arc::new(ManualClock::new(now));
         let scan = Scanner::new(backends.clone(), settings.location_deadline, clock).scan();
-        Examination { settings: &settings, backends: &backends, scan: &scan, now, server }.run()
+        let facts = PcFacts::default();
+        let (settings, backends) = (&settings, backends.as_slice());
+        Examination { settings, backends, scan: &scan, now, server, programme: None, facts: &facts }.run()
     }
 
     fn check(&self, name: Check) -> CheckResult {
@@ -80,7 +82,7 @@ fn a_pc_in_order_is_well_in_every_check() {
     pc.store.put(&pc.at, &root, KeyPresence::NotExpected, None);
     pc.store.put(&pc.at, &leaf, KeyPresence::Present, Some("client.pem"));
     let results = pc.examine(NOW, Some(Ok(())));
-    assert_eq!(worst(&results), Status::Well, "{results:#?}");
+    assert_eq!(worst(&results), CheckStatus::Well, "{results:#?}");
     assert_eq!(results.len(), 9);
     assert!(results.iter().all(|result| result.remedy.is_none()));
 }
@@ -90,7 +92,7 @@ fn a_missing_key_and_a_missing_issuer_are_said_in_the_servers_words() {
     let pc = Pc::new();
     pc.store.put(&pc.at, &issued(200).1, KeyPresence::Absent, None);
     let key = pc.check(Check::PrivateKeys);
-    assert_eq!(key.status, Status::Soon);
+    assert_eq!(key.status, CheckStatus::Soon);
     assert!(key.statement.ja.starts_with("0110119153 の秘密鍵がこの端末にありません。"));
     let chain = pc.check(Check::Chains);
     assert!(chain.statement.en.contains("Root, the issuer of 0110119153"), "{}", chain.statement.en);
@@ -104,7 +106,7 @@ fn expiry_grows_more_urgent_as_it_comes_nearer() {
         pc.store.put(&pc.at, &issued(days).1, KeyPresence::Present, None);
         pc.check(Check::Expiry).status
     };
-    assert_eq!([200, 80, 29, 6, -1].map(status), [Status::Well, Status::Well, Status::Soon, Status::Now, Status::Now]);
+    assert_eq!([200, 80, 29, 6, -1].map(status), [CheckStatus::Well, CheckStatus::Well, CheckStatus::Soon, CheckStatus::Now, CheckStatus::Now]);
 }
 
 #[test]
@@ -116,10 +118,10 @@ fn a_location_that_cannot_be_read_is_named_with_a_remedy() {
         detail: "permission denied".to_owned(),
     };
     pc.store.fail_reads_with(vec![error("a.pem")]);
-    assert_eq!(pc.check(Check::Locations).status, Status::Soon);
+    assert_eq!(pc.check(Check::Locations).status, CheckStatus::Soon);
     pc.store.fail_reads_with(vec![error("")]);
     let result = pc.check(Check::Locations);
-    assert_eq!(result.status, Status::Now);
+    assert_eq!(result.status, CheckStatus::Now);
     assert!(result.statement.en.contains("/etc/clinic") && result.remedy.unwrap().en.contains("agent’s user"));
 }
 
@@ -128,7 +130,7 @@ fn a_clock_before_the_build_is_not_believed() {
     let pc = Pc::new();
     let results = pc.examine(Timestamp::from_unix_seconds(1_000_000), None);
     let clock = results.iter().find(|result| result.name == Check::Clock).unwrap();
-    assert_eq!(clock.status, Status::Now);
+    assert_eq!(clock.status, CheckStatus::Now);
     assert_eq!(built_after(Some("1900000000")), Timestamp::from_unix_seconds(1_900_000_000));
     assert_eq!(built_after(Some("junk")), BUILT_AFTER);
 }
@@ -140,8 +142,8 @@ fn a_server_that_was_not_tried_is_unknown_and_one_that_failed_is_told() {
         let results = pc.examine(NOW, server);
         results.iter().find(|result| result.name == Check::Server).unwrap().status
     };
-    assert_eq!(status(None), Status::Unknown);
-    assert_eq!(status(Some(Err("refused".to_owned()))), Status::Soon);
+    assert_eq!(status(None), CheckStatus::Unknown);
+    assert_eq!(status(Some(Err("refused".to_owned()))), CheckStatus::Soon);
 }
 
 #[cfg(unix)]
@@ -149,9 +151,9 @@ fn a_server_that_was_not_tried_is_unknown_and_one_that_failed_is_told() {
 fn a_data_directory_that_others_can_enter_is_told() {
     let pc = Pc::new();
     set_mode(pc.folder.path(), 0o755);
-    assert_eq!(pc.check(Check::DataDirectory).status, Status::Now);
+    assert_eq!(pc.check(Check::DataDirectory).status, CheckStatus::Now);
     set_mode(pc.folder.path(), 0o700);
-    assert_eq!(pc.check(Check::DataDirectory).status, Status::Well);
+    assert_eq!(pc.check(Check::DataDirectory).status, CheckStatus::Well);
 }
 
 #[test]

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use tracing::info;
 
 use super::certificate::{authorities, pinned_authority, read_leaf};
+use super::protection::{KEY_FILE, protect, unprotect};
 use super::{DeviceKey, FileKey, Identity, IdentityError, MachineBinding};
 use crate::disk::Disk;
 
-const KEY: &str = "key.pem";
 const IDENTITY: &str = "identity.json";
 /// Bytes of either file.
 const FILE: usize = 1024 * 1024;
@@ -89,14 +89,21 @@ impl IdentityFolder {
 
     /// The key for an enrolment: a new one, or that of an enrolment that was cut off, so that it goes on as the same host.
     pub fn begin(&self) -> Result<Arc<dyn DeviceKey>, IdentityError> {
-        let path = self.next().join(KEY);
-        if let Some(key) = find_key(&path)? {
-            info!("going on with the key of an enrolment that was cut off");
-            return Ok(Arc::new(key));
+        let path = self.next().join(KEY_FILE);
+        match find_key(&path) {
+            Ok(Some(key)) => {
+                info!("going on with the key of an enrolment that was cut off");
+                return Ok(Arc::new(key));
+            }
+            Ok(None) => {}
+            // Of a copied PC: nobody can go on with it here.
+            Err(IdentityError::Locked { .. }) => self.abandon()?,
+            Err(error) => return Err(error),
         }
         let (key, pem) = FileKey::generate().map_err(|cause| IdentityError::Key { path: path.clone(), cause })?;
         self.disk.create_folder(&self.next()).map_err(failed("create", &self.next()))?;
-        self.disk.replace(&path, pem.as_bytes()).map_err(failed("write", &path))?;
+        let protected = protect(pem.as_bytes()).map_err(failed("protect", &path))?;
+        self.disk.replace(&path, &protected).map_err(failed("write", &path))?;
         Ok(Arc::new(key))
     }
 
@@ -107,7 +114,7 @@ impl IdentityFolder {
 
     /// Makes the enrolment that is going on the identity of this PC, in one moment, in place of one before.
     pub fn commit(&self, new: &NewIdentity) -> Result<Identity, IdentityError> {
-        let key_path = self.next().join(KEY);
+        let key_path = self.next().join(KEY_FILE);
         let key = find_key(&key_path)?.ok_or(IdentityError::NotEnrolled)?;
         let anchor = pinned_authority(&new.chain, new.pin)?;
         read_leaf(&new.chain, std::slice::from_ref(&anchor), &key)?;
@@ -184,7 +191,7 @@ impl IdentityFolder {
 
 fn load(place: &Path, file: &File) -> Result<(Identity, MachineBinding), IdentityError> {
     let path = place.join(IDENTITY);
-    let key_path = place.join(KEY);
+    let key_path = place.join(KEY_FILE);
     let malformed = |why: &str| IdentityError::Malformed { path: path.clone(), why: why.to_owned() };
     let key = find_key(&key_path)?.ok_or_else(|| IdentityError::Io {
         step: "read",
@@ -212,6 +219,7 @@ fn load(place: &Path, file: &File) -> Result<(Identity, MachineBinding), Identit
 
 fn find_key(path: &Path) -> Result<Option<FileKey>, IdentityError> {
     let Some(bytes) = Disk::find(path, FILE).map_err(failed("read", path))? else { return Ok(None) };
+    let bytes = unprotect(bytes).map_err(|cause| IdentityError::Locked { path: path.to_path_buf(), cause })?;
     let malformed = |_| IdentityError::Malformed { path: path.to_path_buf(), why: "not text".to_owned() };
     let text = std::str::from_utf8(&bytes).map_err(malformed)?;
     FileKey::from_pem(text).map(Some).map_err(|cause| IdentityError::Key { path: path.to_path_buf(), cause })

@@ -1,7 +1,7 @@
 //! The identity: who this PC is towards the server, and what it knows of the server.
 //!
 //! ```text
-//! identity/key.pem        the device key; made once, and kept for as long as the PC is enrolled
+//! identity/key.pem        the device key (on Windows key.dpapi); made once, and kept for as long as the PC is enrolled
 //! identity/identity.json  certificate, authorities, addresses; replaced in one moment at each renewal
 //! identity.next/          an enrolment that is going on; takes the place of identity/ in one moment when it is whole
 //! ```
@@ -12,6 +12,7 @@ mod certificate;
 mod device_key;
 mod folder;
 pub mod machine;
+mod protection;
 
 use std::io;
 use std::path::PathBuf;
@@ -128,6 +129,19 @@ pub enum IdentityError {
         path: PathBuf,
         /// What is wrong with it.
         why: String,
+    },
+    /// The device key's file does not open.
+    #[error(
+        "{} does not open: it was made on another PC, or is damaged: \
+         enrol this PC by itself with `inkan-agent enroll --replace`",
+        path.display()
+    )]
+    Locked {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: io::Error,
     },
     /// There is no identity.
     #[error("this PC is not enrolled: ask your vendor for a join token and run `inkan-agent enroll`")]

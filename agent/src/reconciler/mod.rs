@@ -9,6 +9,7 @@
 //!
 //! Everything here blocks and nothing knows a network; the caller gives it a thread.
 
+mod notices;
 mod plan;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use tracing::{info, warn};
 pub use self::plan::{CleanUp, RETRY_AFTER, Step, plan_clean_up, plan_retelling, plan_step, retry_at};
 use crate::causes::with_causes;
 use crate::ledger::{FailedStep, Ledger, LedgerError, RenewalRecord};
+use crate::notice::{Nobody, Notice, Notifier};
 use crate::renewer::{Renewer, StepError};
 use crate::spool::{Spool, SpoolError};
 
@@ -68,12 +70,19 @@ pub struct Reconciler {
     spool: Spool,
     renewer: Renewer,
     clock: Arc<dyn Clock>,
+    notifier: Arc<dyn Notifier>,
 }
 
 impl Reconciler {
     /// Puts the parts together.
     pub fn new(ledger: Ledger, spool: Spool, renewer: Renewer, clock: Arc<dyn Clock>) -> Self {
-        Self { ledger, spool, renewer, clock }
+        Self { ledger, spool, renewer, clock, notifier: Arc::new(Nobody) }
+    }
+
+    /// Tells the person at the PC through this what happens to certificates.
+    #[must_use]
+    pub fn with_notifier(self, notifier: Arc<dyn Notifier>) -> Self {
+        Self { notifier, ..self }
     }
 
     /// What the next Sync has to say.
@@ -151,6 +160,7 @@ impl Reconciler {
                     info!(renewal = %record.renewal, ?step, "took a step of a renewal");
                     record.stage = stage;
                     record.failure = None;
+                    self.notify(notices::after_step(&record));
                     if let Some(result) = record.told().pop() {
                         record.owe(result, self.clock.now());
                     }
@@ -168,6 +178,7 @@ impl Reconciler {
     fn note_failure(&self, record: &mut RenewalRecord, step: Step, error: &StepError, generation: Generation) {
         let (why, retry, at) = (with_causes(error), error.may_pass(), self.clock.now());
         warn!(renewal = %record.renewal, ?step, retry, "a step of a renewal failed");
+        self.notify(notices::after_failure(record, error));
         tracing::debug!(renewal = %record.renewal, why, "why the step failed");
         record.failure = Some(FailedStep { step: step.name(), at, under: generation, retry });
         let why = tame_text(&why, limits::LONG_TEXT);
@@ -244,6 +255,12 @@ impl Reconciler {
             self.spool.append(outcome, at).map_err(ReconcileError::Spool)?;
         }
         Ok(())
+    }
+
+    fn notify(&self, notice: Option<Notice>) {
+        if let Some(notice) = notice {
+            self.notifier.show(&notice);
+        }
     }
 
     fn put(&mut self, record: RenewalRecord) -> Result<(), ReconcileError> {

@@ -21,6 +21,7 @@ use inkan_trust_store::{ChangeError, Keyring, PrivateKey, RenewalSlot};
 
 pub use self::backends::Backends;
 pub use self::probe::TlsProber;
+pub(crate) use self::probe::client_key;
 pub use self::successor::WrongSuccessor;
 use crate::ledger::Stage;
 use crate::reconciler::{CleanUp, Step};

@@ -66,7 +66,7 @@ impl TlsProber {
 
 impl Prober for TlsProber {
     fn probe(&self, target: &ProbeTarget, chain: &[Vec<u8>], key: Arc<dyn PrivateKey>) -> ProbeResult {
-        let key = ClientKey::new(Arc::new(StoredKey(key))).with_chain(chain);
+        let key = client_key(key).with_chain(chain);
         let probe = async {
             match tokio::time::timeout(DEADLINE, connect(target, key)).await {
                 Ok(answered) => answered,
@@ -148,6 +148,11 @@ impl ResolvesClientCert for ShownOnce {
     fn has_certs(&self) -> bool {
         true
     }
+}
+
+/// A store's key, as TLS wants a client's key.
+pub(crate) fn client_key(key: Arc<dyn PrivateKey>) -> ClientKey {
+    ClientKey::new(Arc::new(StoredKey(key)))
 }
 
 struct StoredKey(Arc<dyn PrivateKey>);

@@ -77,7 +77,7 @@ impl fmt::Debug for Proxy {
 
 impl Proxy {
     /// Has the proxy connect to `host`, and returns the connection that leads there.
-    pub(super) async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, ProxyError> {
+    pub(crate) async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, ProxyError> {
         let failed = |cause| ProxyError::Dial(Box::new(cause));
         let mut stream = dial(&self.host, self.port).await.map_err(failed)?;
         match tokio::time::timeout(DEADLINE, self.ask(&mut stream, host, port)).await {

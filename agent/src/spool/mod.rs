@@ -67,8 +67,8 @@ pub struct Spool {
     folder: PathBuf,
     header: Header,
     entries: Vec<SpoolEntry>,
-    file: File,
-    /// Bytes of the file that are whole.
+    /// Bytes of the file that are whole. The file is opened for each change: before Windows 10 a file that is open cannot
+    /// be replaced.
     length: u64,
     /// Whether an append failed halfway, so that the file may be longer than that.
     ragged: bool,
@@ -112,21 +112,21 @@ impl Spool {
     ) -> Result<Self, SpoolError> {
         let path = epoch_path(folder, header.epoch);
         let failed = |cause| SpoolError::Open { path: path.clone(), cause };
-        let file = disk.open_to_append(&path).map_err(failed)?;
+        let mut file = disk.open_to_append(&path).map_err(failed)?;
         let ragged = file.metadata().map_err(failed)?.len() != length as u64;
-        let mut spool =
-            Self { disk, folder: folder.to_path_buf(), header, entries, file, length: length as u64, ragged };
-        spool.mend().map_err(failed)?;
+        let folder_path = folder.to_path_buf();
+        let mut spool = Self { disk, folder: folder_path, header, entries, length: length as u64, ragged };
+        spool.mend(&mut file).map_err(failed)?;
         remove_older(&spool.disk, folder, header.epoch);
         Ok(spool)
     }
 
     fn begin(disk: Disk, folder: &Path, epoch: u64) -> Result<Self, SpoolError> {
         let header = Header { epoch, acknowledged: 0 };
-        let file = write_whole(&disk, folder, header, &[])?;
+        write_whole(&disk, folder, header, &[])?;
         remove_older(&disk, folder, epoch);
         let folder = folder.to_path_buf();
-        Ok(Self { disk, folder, header, entries: Vec::new(), file, length: HEADER as u64, ragged: false })
+        Ok(Self { disk, folder, header, entries: Vec::new(), length: HEADER as u64, ragged: false })
     }
 
     /// Begins a new spool after `epoch`, and after this one. Entries of this one are no longer handed out.
@@ -174,9 +174,10 @@ impl Spool {
         let SpoolPosition { epoch, sequence } = self.last();
         let entry = SpoolEntry { sequence: sequence.saturating_add(1), at, outcome };
         let bytes = record::write_record(epoch, &entry).ok_or(SpoolError::TooLarge)?;
-        self.mend().map_err(failed)?;
+        let mut file = self.disk.open_to_append(&path).map_err(failed)?;
+        self.mend(&mut file).map_err(failed)?;
         self.ragged = true;
-        self.disk.append(&mut self.file, &bytes).map_err(failed)?;
+        self.disk.append(&mut file, &bytes).map_err(failed)?;
         self.ragged = false;
         self.length += bytes.len() as u64;
         self.entries.push(entry);
@@ -192,7 +193,7 @@ impl Spool {
         }
         let header = Header { epoch, acknowledged: sequence };
         let entries: Vec<_> = self.entries.iter().filter(|entry| entry.sequence > sequence).cloned().collect();
-        self.file = write_whole(&self.disk, &self.folder, header, &entries)?;
+        write_whole(&self.disk, &self.folder, header, &entries)?;
         self.length = whole_length(header, &entries)?;
         self.ragged = false;
         (self.header, self.entries) = (header, entries);
@@ -200,9 +201,9 @@ impl Spool {
     }
 
     /// Takes away what an append left behind that failed halfway.
-    fn mend(&mut self) -> io::Result<()> {
+    fn mend(&mut self, file: &mut File) -> io::Result<()> {
         if self.ragged {
-            self.disk.cut(&mut self.file, self.length)?;
+            self.disk.cut(file, self.length)?;
             self.ragged = false;
         }
         Ok(())
@@ -233,11 +234,10 @@ fn whole_length(header: Header, entries: &[SpoolEntry]) -> Result<u64, SpoolErro
     whole(header, entries).map(|bytes| bytes.len() as u64)
 }
 
-fn write_whole(disk: &Disk, folder: &Path, header: Header, entries: &[SpoolEntry]) -> Result<File, SpoolError> {
+fn write_whole(disk: &Disk, folder: &Path, header: Header, entries: &[SpoolEntry]) -> Result<(), SpoolError> {
     let path = epoch_path(folder, header.epoch);
     let failed = |cause| SpoolError::Write { path: path.clone(), cause };
-    disk.replace(&path, &whole(header, entries)?).map_err(failed)?;
-    disk.open_to_append(&path).map_err(failed)
+    disk.replace(&path, &whole(header, entries)?).map_err(failed)
 }
 
 fn epoch_path(folder: &Path, epoch: u64) -> PathBuf {

@@ -4,6 +4,7 @@
 //! wrote, and on failure it leaves the store as it was. Nothing here decides whether an anchor may come or go.
 
 use inkan_model::store::Location;
+use inkan_model::properties::{TrustFlags, TrustLevel};
 use inkan_model::{EntryProperties, Fingerprint};
 
 use crate::ChangeError;
@@ -23,6 +24,24 @@ impl Anchor {
     /// The certificate's fingerprint.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(&self.der)
+    }
+
+    /// Refuses an anchor that must be limited, for a kind of store that trusts whole or not at all.
+    pub(crate) fn refuse_limits(&self, location: &Location) -> Result<(), ChangeError> {
+        let EntryProperties { purposes, name_constraints, trust, .. } = &self.properties;
+        let everywhere = |trust: &TrustFlags| {
+            let TrustFlags { server, client, email, code } = *trust;
+            [server, client, email, code].into_iter().all(|level| level == TrustLevel::Anchor)
+        };
+        let limits = [
+            (purposes.is_some(), "purposes"),
+            (name_constraints.is_some(), "name constraints"),
+            (trust.as_ref().is_some_and(|trust| !everywhere(trust)), "trust by purpose"),
+        ];
+        match limits.into_iter().find(|(wanted, _)| *wanted) {
+            None => Ok(()),
+            Some((_, limit)) => Err(ChangeError::CannotLimit { location: location.clone(), limit: limit.to_owned() }),
+        }
     }
 }
 

@@ -13,9 +13,14 @@ pub mod fake;
 pub mod files;
 mod folder;
 pub mod import;
+pub mod java;
 #[cfg(target_os = "linux")]
 pub mod linux;
+pub mod nss;
 mod p256;
+mod program;
+mod turn;
+pub mod pkcs12;
 pub mod windows;
 
 use std::sync::Arc;
@@ -49,6 +54,16 @@ pub trait StoreBackend: Send + Sync {
         None
     }
 
+    /// The key of a certificate that stands at this Location, to see whether it can be used; `None` where this kind of
+    /// store has no way to it. Never asks a person for anything.
+    fn existing_key(
+        &self,
+        _location: &Location,
+        _certificate: Fingerprint,
+    ) -> Option<Result<Box<dyn PrivateKey>, ChangeError>> {
+        None
+    }
+
     /// Names of private keys at this Location that every user of the PC may read.
     fn exposed_keys(&self, _location: &Location) -> Vec<String> {
         Vec::new()
@@ -61,8 +76,14 @@ pub fn system_backends() -> Vec<Arc<dyn StoreBackend>> {
     linux::backends()
 }
 
+/// The stores that Windows keeps itself.
+#[cfg(windows)]
+pub fn system_backends() -> Vec<Arc<dyn StoreBackend>> {
+    vec![Arc::new(windows::WindowsStores::default())]
+}
+
 /// The stores that this operating system keeps itself: none that this build can read.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", windows)))]
 pub fn system_backends() -> Vec<Arc<dyn StoreBackend>> {
     Vec::new()
 }

@@ -46,7 +46,7 @@ impl SoftwareKey {
         Self::from_pkcs8(&pkcs8)
     }
 
-    fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, ChangeError> {
+    pub(crate) fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, ChangeError> {
         let random = SystemRandom::new();
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8, &random)
             .map_err(|error| crypto(format!("the P-256 key is not usable: {error}")))?;

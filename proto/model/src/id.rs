@@ -28,6 +28,10 @@ macro_rules! kinds {
 }
 
 kinds! {
+    /// A change to what a PC trusts or holds.
+    Change, ChangeId, "change";
+    /// An examination of one host by its doctor.
+    Checkup, CheckupId, "checkup";
     /// A medical institution.
     Clinic, ClinicId, "clinic";
     /// Something that happened, in a host's timeline.

@@ -8,6 +8,7 @@
 
 pub mod certificate;
 pub mod chain;
+pub mod checkup;
 pub mod clinic;
 pub mod digest;
 pub mod directive;
@@ -20,6 +21,7 @@ pub mod join_token;
 pub mod limits;
 pub mod locale;
 pub mod operator;
+pub mod programme;
 pub mod properties;
 pub mod renewal;
 pub mod store;
@@ -28,6 +30,6 @@ pub mod time;
 
 pub use self::certificate::{Certificate, CertificateFacts, UnreadableCertificate};
 pub use self::digest::{Fingerprint, SetDigest, StateDigest};
-pub use self::id::{ClinicId, EventId, FindingId, HostId, Id, JoinTokenId, OperatorId, RenewalId, VendorId};
+pub use self::id::{CheckupId, ClinicId, EventId, FindingId, HostId, Id, JoinTokenId, OperatorId, RenewalId, VendorId};
 pub use self::properties::EntryProperties;
 pub use self::time::{Clock, Timestamp};

@@ -21,6 +21,16 @@ pub const READ_ERRORS: usize = 100;
 pub const OUTCOMES: usize = 64;
 /// Renewals in one host's directives.
 pub const DIRECTED_RENEWALS: usize = 200;
+/// Bytes of one programme's file.
+pub const PROGRAMME_BYTES: usize = 256 * 1024;
+/// Characters of a programme's identifier.
+pub const PROGRAMME_ID: usize = 64;
+/// Values of one list in a programme.
+pub const PROGRAMME_LIST: usize = 64;
+/// Checkups in one host's directives.
+pub const DIRECTED_CHECKUPS: usize = 8;
+/// Results of one checkup.
+pub const CHECK_RESULTS: usize = 200;
 /// Sets, and certificates, that one answer names as lacking; the rest is named by the next one.
 pub const LACKS: usize = 10_000;
 /// Items of one Upload message.

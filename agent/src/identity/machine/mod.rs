@@ -2,8 +2,10 @@
 
 #[cfg(target_os = "linux")]
 mod linux;
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", windows)))]
 mod other;
+#[cfg(windows)]
+mod windows;
 
 use std::fmt;
 use std::io;
@@ -12,8 +14,10 @@ use sha2::{Digest as _, Sha256};
 
 #[cfg(target_os = "linux")]
 use self::linux as platform;
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", windows)))]
 use self::other as platform;
+#[cfg(windows)]
+use self::windows as platform;
 
 /// Keeps the machine's identifier from being recognised anywhere else.
 const LABEL: &[u8] = b"inkan machine binding v1\0";

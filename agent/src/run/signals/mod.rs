@@ -1,11 +1,11 @@
 //! How this operating system tells a program to stop.
 
-#[cfg(not(unix))]
-mod portable;
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
 
-#[cfg(not(unix))]
-pub use self::portable::stop_signal;
 #[cfg(unix)]
 pub use self::unix::stop_signal;
+#[cfg(windows)]
+pub use self::windows::stop_signal;

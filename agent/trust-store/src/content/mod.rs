@@ -13,6 +13,7 @@ use inkan_model::{Certificate, Fingerprint};
 use zeroize::Zeroizing;
 
 pub(crate) use self::pem::{Label, blocks};
+pub(crate) use self::pkcs12::private_keys;
 
 /// The form that a file's name promises.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,15 +1,12 @@
 //! PKCS#12 files: their certificates, and whether a key lies beside them.
 //!
-//! The library behind this decodes a file whole and gives no way to wipe what it decoded. Its keys are counted and let
-//! go at once; they reach no other type of this program.
+//! The keys that are decoded with the rest are counted and let go at once; [`private_keys`] alone hands them on, in
+//! wiped memory, to be used.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use p12_keystore::Pkcs12Archive;
-use p12_keystore::error::Error;
 use zeroize::Zeroizing;
 
 use super::{Damaged, FileContent, Form};
+use crate::pkcs12::{Pkcs12Error, decode};
 
 enum Attempt {
     Opened { certificates: Vec<Vec<u8>>, keys: usize },
@@ -46,18 +43,23 @@ pub(super) fn read(bytes: &[u8], passwords: &[Zeroizing<String>]) -> FileContent
     content
 }
 
-/// The file may come from anybody, so a panic of the library counts as a broken file.
 fn attempt(bytes: &[u8], password: &str) -> Attempt {
-    let opened = catch_unwind(AssertUnwindSafe(|| Pkcs12Archive::from_pkcs12(bytes, password)));
-    match opened {
-        Ok(Ok(archive)) => Attempt::Opened {
+    match decode(bytes, password) {
+        Ok(archive) => Attempt::Opened {
             certificates: archive.certs.iter().map(|bag| bag.cert.as_der().to_vec()).collect(),
             keys: archive.keys.len(),
         },
-        Ok(Err(Error::MacError(_) | Error::Pkcs5Error(_) | Error::UnpadError)) => Attempt::WrongPassword,
-        Ok(Err(error)) => Attempt::Broken(format!("PKCS#12: {error}")),
-        Err(_) => Attempt::Broken("PKCS#12 that the parser cannot cope with".to_owned()),
+        Err(Pkcs12Error::WrongPassword) => Attempt::WrongPassword,
+        Err(error) => Attempt::Broken(error.to_string()),
     }
+}
+
+/// The private keys of a file as PKCS#8, with the first password that opens it; none where none does.
+pub(crate) fn private_keys(bytes: &[u8], passwords: &[Zeroizing<String>]) -> Vec<Zeroizing<Vec<u8>>> {
+    let no_password = Zeroizing::new(String::new());
+    let opened = std::iter::once(&no_password).chain(passwords).find_map(|password| decode(bytes, password).ok());
+    let keys = opened.into_iter().flat_map(|archive| archive.keys);
+    keys.map(|bag| Zeroizing::new(bag.key.as_der().to_vec())).collect()
 }
 
 #[cfg(test)]

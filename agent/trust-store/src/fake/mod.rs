@@ -2,15 +2,18 @@
 //!
 //! It passes the same contract suite as the real ones.
 
+mod anchors;
+mod keyed;
+mod keyring;
+
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use inkan_model::store::{KeyPresence, Location, ReadError, Scope, SetEntry, StoreKind};
-use inkan_model::{Certificate, Fingerprint, RenewalId};
+use inkan_model::{Certificate, EntryProperties, Fingerprint, RenewalId};
 use zeroize::Zeroizing;
 
-use crate::p256::{SoftwareKey, crypto};
-use crate::{ChangeError, Keyring, PrivateKey, Reading, RenewalSlot, StoreBackend};
+use crate::{AnchorStore, ChangeError, KeyedStore, Keyring, Reading, StoreBackend};
 
 /// A store in memory with one or more Locations.
 #[derive(Default)]
@@ -27,17 +30,34 @@ struct State {
     finished: BTreeMap<RenewalId, Fingerprint>,
     read_errors: Vec<ReadError>,
     refusal: Option<String>,
+    trouble: Option<Trouble>,
+    limits_nothing: bool,
+    application: Option<String>,
     holding: bool,
     panicking: bool,
     reads: usize,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 struct Held {
     der: Vec<u8>,
     key: KeyPresence,
     name: Option<String>,
+    properties: EntryProperties,
     renewal: Option<RenewalId>,
+}
+
+/// What goes wrong with each change of an anchor or of a certificate with its key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Trouble {
+    /// There is no room: nothing is changed.
+    DiskFull,
+    /// The change is made, and reported as failed: a store that breaks its promise.
+    FailsAfterwards,
+    /// The change is reported as made, and is not: what a store that writes later does when it is cut off.
+    LosesWrites,
+    /// Only the person at the PC can allow it.
+    NeedsUser,
 }
 
 impl Held {
@@ -62,7 +82,8 @@ impl FakeStore {
 
     /// Puts a certificate (or what should be one) at a Location.
     pub fn put(&self, location: &Location, der: &[u8], key: KeyPresence, name: Option<&str>) {
-        let held = Held { der: der.to_vec(), key, name: name.map(str::to_owned), renewal: None };
+        let (name, properties) = (name.map(str::to_owned), EntryProperties::default());
+        let held = Held { der: der.to_vec(), key, name, properties, renewal: None };
         self.lock().locations.entry(location.clone()).or_default().push(held);
     }
 
@@ -81,6 +102,21 @@ impl FakeStore {
     /// Refuses each change from now on, or stops refusing.
     pub fn refuse_changes(&self, why: Option<&str>) {
         self.lock().refusal = why.map(str::to_owned);
+    }
+
+    /// Lets each change of an anchor or of a certificate with its key go wrong from now on, or well again.
+    pub fn trouble_changes(&self, trouble: Option<Trouble>) {
+        self.lock().trouble = trouble;
+    }
+
+    /// Becomes a store that cannot limit what an anchor is good for.
+    pub fn limit_nothing(&self) {
+        self.lock().limits_nothing = true;
+    }
+
+    /// Says after each change that this application has to be started again, or stops saying so.
+    pub fn run_application(&self, name: Option<&str>) {
+        self.lock().application = name.map(str::to_owned);
     }
 
     /// Lets each reading wait from now on, until [`Self::release_reads`].
@@ -127,12 +163,13 @@ impl StoreBackend for FakeStore {
             state = self.released.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         let mut reading = Reading { errors: state.read_errors.clone(), ..Reading::default() };
-        for Held { der, key, name, .. } in state.locations.get(location).into_iter().flatten() {
+        for Held { der, key, name, properties, renewal: _ } in state.locations.get(location).into_iter().flatten() {
             let certificate = Certificate::read(der.clone());
             let (sha256, name) = (certificate.fingerprint, name.clone());
             match &certificate.facts {
                 Ok(_) => {
-                    reading.entries.push(SetEntry::certificate(sha256, *key, name));
+                    let (key, properties) = (*key, properties.clone());
+                    reading.entries.push(SetEntry::Certificate { certificate: sha256, key, name, properties });
                     reading.certificates.push(certificate);
                 }
                 Err(error) => {
@@ -148,101 +185,48 @@ impl StoreBackend for FakeStore {
     fn keyring(&self) -> Option<&dyn Keyring> {
         Some(self)
     }
+
+    fn anchors(&self) -> Option<&dyn AnchorStore> {
+        Some(self)
+    }
+
+    fn keyed(&self) -> Option<&dyn KeyedStore> {
+        Some(self)
+    }
 }
 
 impl State {
-    fn refuse(&self, slot: &RenewalSlot) -> Result<(), ChangeError> {
+    fn refuse(&self, location: &Location) -> Result<(), ChangeError> {
         match &self.refusal {
-            Some(why) => Err(ChangeError::ReadOnly { location: slot.location.clone(), why: why.clone() }),
+            Some(why) => Err(ChangeError::ReadOnly { location: location.clone(), why: why.clone() }),
             None => Ok(()),
         }
     }
 
-    fn old_is_there(&self, slot: &RenewalSlot) -> Result<(), ChangeError> {
-        let mut held = self.locations.get(&slot.location).into_iter().flatten();
-        if held.any(|held| held.fingerprint() == slot.old) {
-            Ok(())
-        } else {
-            Err(ChangeError::Missing { certificate: slot.old, location: slot.location.clone() })
-        }
+    fn held(&self, location: &Location) -> Result<&Vec<Held>, ChangeError> {
+        self.locations.get(location).ok_or_else(|| nowhere(location))
     }
 
-    fn installed(&mut self, slot: &RenewalSlot) -> Option<&mut Held> {
-        let held = self.locations.get_mut(&slot.location)?;
-        held.iter_mut().find(|held| held.renewal == Some(slot.renewal))
+    /// Replaces what is held at a Location, as far as the store is told to be well.
+    fn replace(&mut self, location: &Location, held: Vec<Held>) -> Result<(), ChangeError> {
+        let refused = |kind: std::io::ErrorKind| ChangeError::Io { step: format!("write {location}"), cause: kind.into() };
+        match &self.trouble {
+            Some(Trouble::DiskFull) => return Err(refused(std::io::ErrorKind::StorageFull)),
+            Some(Trouble::LosesWrites) => return Ok(()),
+            Some(Trouble::NeedsUser) => {
+                let why = "the fake store was told to ask".to_owned();
+                return Err(ChangeError::NeedsUser { location: location.clone(), why });
+            }
+            Some(Trouble::FailsAfterwards) | None => {}
+        }
+        *self.locations.get_mut(location).ok_or_else(|| nowhere(location))? = held;
+        if self.trouble == Some(Trouble::FailsAfterwards) {
+            return Err(refused(std::io::ErrorKind::Other));
+        }
+        Ok(())
     }
 }
 
-impl Keyring for FakeStore {
-    fn ensure_key(&self, slot: &RenewalSlot) -> Result<Box<dyn PrivateKey>, ChangeError> {
-        let mut state = self.lock();
-        state.refuse(slot)?;
-        if !state.keys.contains_key(&slot.renewal) {
-            state.old_is_there(slot)?;
-            let (_, pem) = SoftwareKey::generate()?;
-            state.keys.insert(slot.renewal, pem);
-        }
-        let pem = state.keys.get(&slot.renewal).ok_or_else(|| crypto("no key was made"))?;
-        Ok(Box::new(SoftwareKey::from_pem(pem.as_bytes())?))
-    }
-
-    fn install_beside(&self, slot: &RenewalSlot, chain: &[Vec<u8>]) -> Result<(), ChangeError> {
-        let mut state = self.lock();
-        state.refuse(slot)?;
-        let leaf = Certificate::read(chain.first().cloned().unwrap_or_default());
-        let facts = leaf.facts.map_err(|error| crypto(error.to_string()))?;
-        if state.finished.get(&slot.renewal) == Some(&leaf.fingerprint) {
-            return Ok(());
-        }
-        state.old_is_there(slot)?;
-        let key = state.keys.get(&slot.renewal).ok_or_else(|| crypto("no key was made for this renewal"))?;
-        if !SoftwareKey::from_pem(key.as_bytes())?.belongs_to(&facts.spki_sha256) {
-            return Err(crypto("the new certificate is not for the key of this renewal"));
-        }
-        let renewed = Held {
-            der: leaf.der,
-            key: KeyPresence::Present,
-            name: Some(format!("{}.pem", slot.renewal)),
-            renewal: Some(slot.renewal),
-        };
-        match state.installed(slot) {
-            Some(held) => *held = renewed,
-            None => state.locations.entry(slot.location.clone()).or_default().push(renewed),
-        }
-        Ok(())
-    }
-
-    fn archive_old(&self, slot: &RenewalSlot, new: Fingerprint) -> Result<(), ChangeError> {
-        let mut state = self.lock();
-        state.refuse(slot)?;
-        if state.finished.get(&slot.renewal) == Some(&new) {
-            return Ok(());
-        }
-        state.old_is_there(slot)?;
-        match state.installed(slot) {
-            Some(held) if held.fingerprint() == new => held.renewal = None,
-            Some(_) | None => {
-                let why = "the new certificate is not installed beside the old one".to_owned();
-                return Err(ChangeError::NotConfirmed { location: slot.location.clone(), why });
-            }
-        }
-        if let Some(held) = state.locations.get_mut(&slot.location) {
-            held.retain(|held| held.fingerprint() != slot.old);
-        }
-        state.archive.push(slot.old);
-        state.finished.insert(slot.renewal, new);
-        Ok(())
-    }
-
-    fn discard(&self, slot: &RenewalSlot) -> Result<(), ChangeError> {
-        let mut state = self.lock();
-        state.refuse(slot)?;
-        if !state.finished.contains_key(&slot.renewal) {
-            state.keys.remove(&slot.renewal);
-            if let Some(held) = state.locations.get_mut(&slot.location) {
-                held.retain(|held| held.renewal != Some(slot.renewal));
-            }
-        }
-        Ok(())
-    }
+fn nowhere(location: &Location) -> ChangeError {
+    ChangeError::ReadOnly { location: location.clone(), why: "there is no such place".to_owned() }
 }

@@ -3,6 +3,7 @@
 //! A Location is only read or changed when it is one of those that the settings name, whatever the server asks for.
 //! Below a user's home no link is followed, because the user decides where it leads and the agent has more rights.
 
+mod existing_key;
 mod keyring;
 mod passwords;
 pub(crate) mod survey;
@@ -11,6 +12,7 @@ mod users;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use inkan_model::Fingerprint;
 use inkan_model::limits::{self, tame_text};
 use inkan_model::store::{Location, ReadErrorKind, Scope, StoreKind};
 
@@ -18,7 +20,7 @@ pub(crate) use self::passwords::PasswordFiles;
 use self::survey::{Interest, Survey, read_error, whole};
 pub use self::users::{User, Users};
 use crate::folder::{Folder, Gate, OpenGate};
-use crate::{Keyring, Reading, StoreBackend};
+use crate::{ChangeError, Keyring, PrivateKey, Reading, StoreBackend};
 
 /// The directories that the settings name.
 pub struct Directories {
@@ -128,6 +130,14 @@ impl StoreBackend for Directories {
 
     fn keyring(&self) -> Option<&dyn Keyring> {
         Some(self)
+    }
+
+    fn existing_key(
+        &self,
+        location: &Location,
+        certificate: Fingerprint,
+    ) -> Option<Result<Box<dyn PrivateKey>, ChangeError>> {
+        self.root(location).map(|root| self.find_existing_key(&root, location, certificate))
     }
 
     fn exposed_keys(&self, location: &Location) -> Vec<String> {

@@ -89,6 +89,12 @@ impl Folder {
         Ok(INHERITED)
     }
 
+    /// There is no portable way to ask without changing something.
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "the same signature as on platforms that can tell")]
+    pub(crate) fn may_change(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Without a file's identity two names are taken for two files; callers compare contents then.
     #[expect(clippy::unnecessary_wraps, reason = "the same signature as on platforms that have identities")]
     pub(crate) fn is_same_file(&self, _name: &str, _there: &Self, _other: &str) -> io::Result<bool> {

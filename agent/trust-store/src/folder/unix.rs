@@ -9,7 +9,10 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fsync, linkat, mkdirat, openat, renameat, statat, unlinkat};
+use rustix::fs::{
+    Access as AccessFlags, AtFlags, Dir, FileType, Mode, OFlags, accessat, fsync, linkat, mkdirat, openat, renameat,
+    statat, unlinkat,
+};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
@@ -108,6 +111,11 @@ impl Folder {
     pub(crate) fn own_access(&self) -> io::Result<Access> {
         let metadata = File::from(self.handle.try_clone()?).metadata()?;
         Ok(access_of(&metadata))
+    }
+
+    /// Whether names in this folder may be changed by this process, told without changing one.
+    pub(crate) fn may_change(&self) -> io::Result<()> {
+        Ok(accessat(&self.handle, ".", AccessFlags::WRITE_OK | AccessFlags::EXEC_OK, AtFlags::EACCESS)?)
     }
 
     /// Whether two names stand for one file.

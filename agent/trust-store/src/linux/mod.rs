@@ -1,7 +1,10 @@
 //! The trust that Linux distributions keep in files: the bundle that applications read, and what administrators added.
 //!
-//! Read only. Every path hangs below a root that a test can choose.
+//! The bundle is only read; what administrators added can be changed, and the bundle follows. Every path hangs below a
+//! root that a test can choose.
 
+mod change;
+mod distribution;
 mod local_anchors;
 mod system_trust;
 

@@ -30,14 +30,22 @@ impl SystemTrust {
     pub fn below(root: &Path) -> Self {
         Self(Root(root.to_path_buf()))
     }
+
+    /// The bundle as it is now; `None` where there is none.
+    pub(super) fn read_bundle(&self) -> std::io::Result<Option<FileContent>> {
+        self.bundle().map(|path| read_whole(&self.0.at(path))).transpose()
+    }
+
+    fn bundle(&self) -> Option<&'static str> {
+        BUNDLES.into_iter().find(|path| self.0.at(path).is_file())
+    }
 }
 
 impl StoreBackend for SystemTrust {
     fn discover(&self) -> Vec<Location> {
-        let first = BUNDLES.into_iter().find(|path| self.0.at(path).is_file());
         let location =
             |path: &str| Location { kind: StoreKind::SystemTrust, scope: Scope::Machine, path: path.to_owned() };
-        first.map(location).into_iter().collect()
+        self.bundle().map(location).into_iter().collect()
     }
 
     fn read(&self, location: &Location) -> Reading {

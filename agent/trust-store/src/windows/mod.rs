@@ -2,3 +2,22 @@
 //!
 //! Parsers of what Windows writes to disk and registry are plain code and are compiled and tested everywhere; calls into
 //! Windows are compiled there only.
+
+#[cfg(windows)]
+pub mod access;
+mod keys;
+#[cfg(windows)]
+pub mod machine;
+#[cfg(windows)]
+pub mod protect;
+#[cfg(any(test, windows))]
+mod sddl;
+#[cfg(all(test, windows))]
+mod real_stores;
+pub mod serialized;
+mod stores;
+#[cfg(windows)]
+mod system_store;
+
+#[cfg(windows)]
+pub use self::stores::WindowsStores;

@@ -1,12 +1,11 @@
-//! Facts of this PC, as its operating system tells them.
-//!
-//! Facts are part of what a quiet agent says by digest alone, so only what stays the same between two scans is one.
+//! Linux and its kin: what `sysinfo` tells, and the files of the operating system beside it.
 
 use std::path::{Path, PathBuf};
 
 use inkan_model::host::HostFacts;
-use inkan_model::limits::{self, tame_text};
 use sysinfo::{MemoryRefreshKind, RefreshKind, System, Users};
+
+use super::{people, processors, short};
 
 /// Bytes of a file of the operating system that holds one short text.
 const FILE_BYTES: u64 = 4_096;
@@ -37,13 +36,8 @@ fn collect_below(root: &Path) -> HostFacts {
     }
 }
 
-fn short(text: &str) -> String {
-    tame_text(text.trim(), limits::SHORT_TEXT)
-}
-
 fn cores() -> u32 {
-    let all = || std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-    u32::try_from(System::physical_core_count().unwrap_or_else(|_| all())).unwrap_or(u32::MAX)
+    System::physical_core_count().map_or_else(|_| processors(), |cores| u32::try_from(cores).unwrap_or(u32::MAX))
 }
 
 fn memory_mib() -> u64 {
@@ -53,14 +47,8 @@ fn memory_mib() -> u64 {
 
 fn users() -> Vec<String> {
     let Ok(all) = Users::new_with_refreshed_list() else { return Vec::new() };
-    // Where identifiers are not numbers, every account that the operating system lists is a person's.
     let is_service = |user: &&sysinfo::User| user.id().to_string().parse().is_ok_and(|id: u32| !PEOPLE.contains(&id));
-    let mut names: Vec<_> = all.iter().filter(|user| !is_service(user)).map(|user| short(user.name())).collect();
-    names.retain(|name| !name.is_empty());
-    names.sort_unstable();
-    names.dedup();
-    names.truncate(limits::USERS);
-    names
+    people(all.iter().filter(|user| !is_service(user)).map(|user| user.name().to_owned()))
 }
 
 /// Maker and model, from the firmware's tables as Linux shows them.
@@ -96,15 +84,6 @@ fn read_short(path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn facts_are_within_limits_and_the_same_when_asked_again() {
-        let facts = collect_facts();
-        assert_eq!(facts.agent_version, env!("CARGO_PKG_VERSION"));
-        assert!(!facts.architecture.is_empty() && !facts.os.is_empty() && facts.cores > 0 && facts.memory_mib > 0);
-        assert!(facts.users.is_sorted() && facts.users.len() <= limits::USERS);
-        assert_eq!(collect_facts(), facts);
-    }
 
     #[cfg(target_os = "linux")]
     #[test]
