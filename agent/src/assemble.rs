@@ -7,10 +7,12 @@ use inkan_trust_store::StoreBackend;
 use tokio::runtime::Handle;
 
 use crate::chance::SystemChance;
+use crate::changes;
 use crate::clock::SystemClock;
 use crate::companion::{Companions, with_companions};
 use crate::data_dir::DataDir;
 use crate::disk::Disk;
+use crate::doctor::pc::{Doctor, system_registry};
 use crate::facts::collect_facts;
 use crate::identity::{Identity, IdentityFolder};
 use crate::ledger::{Ledger, LedgerError};
@@ -80,10 +82,20 @@ pub fn assemble_in(
     if let Some(companions) = companions {
         stores = with_companions(stores, &companions);
     }
+    recover_changes(settings, &stores, &identity);
     let ledger = Ledger::open(disk.clone(), &data_dir.ledger(), host, clock.now()).map_err(AssembleError::Ledger)?;
     let spool = Spool::open(disk.clone(), &data_dir.spool(), clock.now()).map_err(AssembleError::Spool)?;
-    let renewer = Renewer::new(Arc::new(Backends::new(stores.clone())), Arc::new(TlsProber::new(runtime)));
-    let reconciler = Reconciler::new(ledger, spool, renewer, Arc::clone(&clock)).with_notifier(notifier);
+    let renewer = Renewer::new(Arc::new(Backends::new(stores.clone())), Arc::new(TlsProber::new(runtime.clone())));
+    let doctor = Doctor {
+        settings: settings.clone(),
+        backends: stores.clone(),
+        registry: system_registry(),
+        clock: Arc::clone(&clock),
+        runtime,
+        proxy: proxy.clone(),
+    };
+    let reconciler = Reconciler::new(ledger, spool, renewer, Arc::clone(&clock));
+    let reconciler = reconciler.with_notifier(notifier).with_examiner(Arc::new(doctor));
     let mut status = Status::new(&identity, clock.now());
     (status.generation, status.outcomes_waiting) = (reconciler.standing().generation.0, reconciler.pending());
     let status = StatusBoard::new(disk.clone(), data_dir.path(), status);
@@ -103,6 +115,18 @@ pub fn assemble_in(
         clock,
         chance: Arc::new(SystemChance),
     })
+}
+
+/// Finishes or takes back changes that were cut off, beside everything else: a store may hang.
+fn recover_changes(settings: &AgentSettings, stores: &[Arc<dyn StoreBackend>], identity: &Identity) {
+    let (data_dir, stores, protected) = (settings.data_dir.clone(), stores.to_vec(), changes::depended_on(identity));
+    let recover = move || {
+        let (disk, clock, chance) = (&Disk::default(), &SystemClock, &SystemChance);
+        changes::recover(changes::Ground { disk, data_dir: &data_dir, stores: &stores, clock, chance, protected: &protected });
+    };
+    if let Err(error) = std::thread::Builder::new().name("changes".to_owned()).spawn(recover) {
+        tracing::warn!(%error, "could not look for changes that were cut off");
+    }
 }
 
 /// The stores and facts of this PC.

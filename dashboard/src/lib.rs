@@ -75,6 +75,7 @@ pub fn router(options: Options) -> Router {
         .route("/hosts/{host}/live", get(page::host::live::stream))
         .route("/hosts/{host}/approve", post(page::host::approve))
         .route("/hosts/{host}/renew", get(page::renew::ask).post(page::renew::request))
+        .route("/hosts/{host}/checkup", post(page::host::checkup::request))
         .route("/hosts/{host}/stores", get(page::stores::show))
         .route("/renewals", get(page::renewals::list))
         .route("/renewals/{renewal}/abandon", get(page::renew::ask_abandon).post(page::renew::abandon))

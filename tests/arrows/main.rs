@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("inkan-db", &["inkan-core", "inkan-model"]),
     ("inkan-dashboard", &["inkan-core", "inkan-model"]),
     ("inkan-trust-store", &["inkan-model"]),
+    ("inkan-installer", &["inkan-trust-store"]),
     ("inkan-agent", &["inkan-trust-store", "inkan-trust", "inkan-issuance", "inkan-wire", "inkan-model"]),
     (
         "inkan-server",

@@ -61,10 +61,10 @@ async fn a_wrong_field_of_a_sync_is_named_in_the_refusal() {
     let entry = |sequence, renewal: &[u8]| pb::SpoolEntry {
         sequence,
         at_ms: 0,
-        outcome: Some(pb::Outcome {
+        told: Some(pb::spool_entry::Told::Outcome(pb::Outcome {
             renewal: renewal.to_vec(),
             result: Some(pb::outcome::Result::Requested(pb::OutcomeRequested { csr: vec![1] })),
-        }),
+        })),
     };
     refused(&mut pc, "entries[0].outcome.renewal", |message| message.entries = vec![entry(1, &[1; 15])]).await;
     refused(&mut pc, "entries", |message| message.entries = vec![entry(2, &[1; 16]), entry(1, &[1; 16])]).await;

@@ -10,6 +10,8 @@
 //! certificates   a sample CA, and client certificates of every sort
 //! simulated      a PC that exists only on the wire
 //! wait           waiting for a condition, with a deadline
+//! windows_agent  the real Windows agent on a PC of its own
+//! wine           a Windows of its own, by Wine
 //! writes         which tables a server writes to
 //! ```
 //!
@@ -23,4 +25,6 @@ pub mod process;
 pub mod programs;
 pub mod simulated;
 pub mod wait;
+pub mod windows_agent;
+pub mod wine;
 pub mod writes;

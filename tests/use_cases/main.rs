@@ -3,6 +3,8 @@
 //! No listener and no process is involved here: what is shown is that decisions and records fit together.
 
 #[cfg(test)]
+mod checkups;
+#[cfg(test)]
 mod enrolments;
 #[cfg(test)]
 mod inventory;

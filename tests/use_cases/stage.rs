@@ -24,7 +24,7 @@ use inkan_model::locale::Locale;
 use inkan_model::operator::{Operator, Role};
 use inkan_model::renewal::{Outcome, OutcomeResult};
 use inkan_model::store::{KeyPresence, Location, Scope, SetEntry, StoreKind, StoreSet};
-use inkan_model::sync::{HostReport, LocationState, SpoolEntry, SyncAnswer, SyncReport, state_digest};
+use inkan_model::sync::{HostReport, LocationState, SpoolEntry, SyncAnswer, SyncReport, Told, state_digest};
 use inkan_model::time::ManualClock;
 use inkan_model::{Certificate, ClinicId, Clock, HostId, Timestamp, VendorId};
 use time::Duration;
@@ -278,7 +278,7 @@ impl Agent<'_> {
     /// Says what came of a directive, and takes the next directives.
     pub(crate) async fn say(&mut self, report: &HostReport, outcome: Outcome) -> Option<Directives> {
         let sequence = self.session().await.spool.sequence + 1;
-        self.entries = vec![SpoolEntry { sequence, at: self.stage.core.now(), outcome }];
+        self.entries = vec![SpoolEntry { sequence, at: self.stage.core.now(), told: Told::Renewal(outcome) }];
         let answer = self.sync(report, false).await.unwrap();
         assert_eq!(answer.acknowledged.sequence, sequence);
         if let Some(directives) = &answer.directives {

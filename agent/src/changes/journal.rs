@@ -108,7 +108,12 @@ pub fn list_damaged(data_dir: &Path) -> Vec<PathBuf> {
 
 impl Journal {
     /// Waits for the lock as long as `patience`, and opens the journal of a data directory.
-    pub(super) fn open(disk: Disk, data_dir: &Path, clock: &dyn Clock, patience: Duration) -> Result<Self, JournalError> {
+    pub(super) fn open(
+        disk: Disk,
+        data_dir: &Path,
+        clock: &dyn Clock,
+        patience: Duration,
+    ) -> Result<Self, JournalError> {
         disk.create_folder(data_dir).map_err(failed("create", data_dir))?;
         let lock = lock(&data_dir.join(LOCK), patience)?;
         let path = data_dir.join(FILE);
@@ -125,9 +130,9 @@ impl Journal {
     }
 
     /// Journals how far changes have come, in one moment; returns once that is durable.
-    pub(super) fn put(&mut self, changed: Vec<ChangeRecord>) -> Result<(), JournalError> {
+    pub(super) fn put(&mut self, moved: Vec<ChangeRecord>) -> Result<(), JournalError> {
         let mut changes = self.records.clone();
-        for record in changed {
+        for record in moved {
             match changes.iter_mut().find(|known| known.id == record.id) {
                 Some(known) if known.state.may_become(&record.state) => *known = record,
                 Some(known) => return Err(out_of_order(known, &record)),

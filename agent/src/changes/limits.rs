@@ -3,7 +3,7 @@
 use inkan_model::{EntryProperties, limits};
 
 /// id-kp-serverAuth (RFC 5280 §4.2.1.12).
-const SERVER_AUTH: &str = "1.3.6.1.5.5.7.3.1";
+pub const SERVER_AUTH: &str = "1.3.6.1.5.5.7.3.1";
 /// Names in one limit.
 const NAMES: usize = 100;
 /// Characters of a DNS name (RFC 1035 §2.3.4), and of one label.
@@ -119,7 +119,8 @@ mod tests {
         let der = parsed(&["example.jp", "Clinic.Test"]);
         let (rest, constraints) = NameConstraints::from_der(&der).unwrap();
         assert!(rest.is_empty());
-        let permitted: Vec<_> = constraints.permitted_subtrees.unwrap().into_iter().map(|subtree| subtree.base).collect();
+        let permitted: Vec<_> =
+            constraints.permitted_subtrees.unwrap().into_iter().map(|subtree| subtree.base).collect();
         assert_eq!(permitted, [GeneralName::DNSName("example.jp"), GeneralName::DNSName("clinic.test")]);
         let excluded: Vec<_> = constraints.excluded_subtrees.unwrap().into_iter().map(|subtree| subtree.base).collect();
         assert_eq!(excluded, [GeneralName::IPAddress(&[0; 8]), GeneralName::IPAddress(&[0; 32])]);

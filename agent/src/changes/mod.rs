@@ -48,6 +48,7 @@ pub use self::restore::Restored;
 use crate::causes::with_causes;
 use crate::chance::Chance;
 use crate::disk::Disk;
+use crate::identity::Identity;
 
 /// What changes are made with.
 #[derive(Clone, Copy)]
@@ -70,6 +71,11 @@ pub struct Ground<'s> {
 pub struct Changes<'s> {
     ground: Ground<'s>,
     journal: Journal,
+}
+
+/// The certificates that vouch for the server, and for this PC towards it: none of them is ever removed.
+pub fn depended_on(identity: &Identity) -> BTreeSet<Fingerprint> {
+    identity.chain.iter().chain(&identity.anchors).map(|der| Fingerprint::of(der)).collect()
 }
 
 /// How a change came out.
@@ -106,7 +112,7 @@ pub enum ChangesError {
         stuck: Option<String>,
         /// What went wrong.
         #[source]
-        cause: ChangeError,
+        cause: Box<ChangeError>,
     },
 }
 
@@ -254,7 +260,7 @@ impl<'s> Changes<'s> {
             Some(_) => ChangeState::Undoing { because, stuck: stuck.clone() },
         };
         self.journal_as(record, state)?;
-        Ok(ChangesError::Store { change, location, stuck, cause })
+        Ok(ChangesError::Store { change, location, stuck, cause: Box::new(cause) })
     }
 
     fn journal_as(&mut self, record: ChangeRecord, state: ChangeState) -> Result<ChangeRecord, JournalError> {

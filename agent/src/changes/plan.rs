@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use inkan_model::id::ChangeId;
-use inkan_model::properties::TrustLevel;
+use inkan_model::properties::{EntryProperties, TrustFlags, TrustLevel};
 use inkan_model::store::{KeyPresence, Location};
 use inkan_model::{Fingerprint, Timestamp};
 use inkan_trust_store::Anchor;
 
+use super::limits::SERVER_AUTH;
 use super::record::{ChangeRecord, ChangeState, Deed, KeptAnchor, KeptCertificate};
 use super::refusal::{PlaceProblem, Refusal};
 use super::screen::check_anchor;
@@ -65,7 +66,8 @@ pub enum Plan {
 }
 
 /// Whether an anchor stands as it is wanted: with the same limits and the same trust. Where nothing is said of trust, it is
-/// that of servers that is meant. Names are the store's own affair.
+/// that of servers that is meant; and where a store keeps a limit to servers as trust of servers alone, that is the same.
+/// Names are the store's own affair.
 pub fn stands_as(found: &KeptAnchor, wanted: &KeptAnchor) -> bool {
     let (found_says, wanted_says) = (&found.properties, &wanted.properties);
     let trusts = match (found_says.trust, wanted_says.trust) {
@@ -73,10 +75,18 @@ pub fn stands_as(found: &KeptAnchor, wanted: &KeptAnchor) -> bool {
         (Some(found), None) => found.server == TrustLevel::Anchor,
         (found, Some(wanted)) => found == Some(wanted),
     };
-    found.der == wanted.der
-        && found_says.purposes == wanted_says.purposes
-        && found_says.name_constraints == wanted_says.name_constraints
-        && trusts
+    let is_for = |limits: &EntryProperties| match (&limits.purposes, limits.trust) {
+        (Some(purposes), _) => Some(purposes.clone()),
+        (None, Some(trust)) if trusts_servers_alone(trust) => Some(vec![SERVER_AUTH.to_owned()]),
+        (None, _) => None,
+    };
+    let purposes = found_says.purposes == wanted_says.purposes || is_for(found_says) == wanted_says.purposes;
+    found.der == wanted.der && found_says.name_constraints == wanted_says.name_constraints && purposes && trusts
+}
+
+fn trusts_servers_alone(trust: TrustFlags) -> bool {
+    let TrustFlags { server, client, email, code } = trust;
+    server == TrustLevel::Anchor && [client, email, code].iter().all(|level| *level != TrustLevel::Anchor)
 }
 
 /// Whether an anchor stands, or does not stand, as it did.
@@ -191,7 +201,7 @@ pub fn plan_restore(journal: &[ChangeRecord], extent: Extent) -> RestorePlan {
 }
 
 fn plan_back(journal: &[ChangeRecord], is_taken_back: impl Fn(&ChangeRecord) -> bool) -> RestorePlan {
-    let mut groups: BTreeMap<(&Location, Fingerprint, bool), Vec<(usize, &ChangeRecord)>> = BTreeMap::new();
+    let mut groups: BTreeMap<_, Vec<(usize, &ChangeRecord)>> = BTreeMap::new();
     for (at, record) in journal.iter().enumerate().filter(|(_, record)| is_taken_back(record)) {
         let what = (&record.location, record.certificate, record.deed.is_about_anchor());
         groups.entry(what).or_default().push((at, record));
@@ -228,7 +238,8 @@ pub enum Recovery {
 
 /// Plans what a start, or a command, does first. Newest first.
 pub fn plan_recovery(journal: &[ChangeRecord]) -> Vec<Recovery> {
-    let begun = journal.iter().rev().filter(|record| matches!(record.state, ChangeState::Planned | ChangeState::Applied));
+    let begun =
+        journal.iter().rev().filter(|record| matches!(record.state, ChangeState::Planned | ChangeState::Applied));
     let undoing = plan_back(journal, |record| matches!(record.state, ChangeState::Undoing { .. }));
     let taken_back = undoing.restorations.into_iter().map(Recovery::TakeBack);
     let closed = undoing.irreversible.into_iter().map(Recovery::Close);
@@ -239,9 +250,7 @@ pub fn plan_recovery(journal: &[ChangeRecord]) -> Vec<Recovery> {
 pub fn was_made(deed: &Deed, standing: &Standing) -> Option<bool> {
     let key_of = |standing: &Standing| standing.certificate.as_ref().map(|certificate| certificate.key);
     match deed {
-        Deed::AddAnchor { wanted, .. } => {
-            Some(standing.anchor.as_ref().is_some_and(|found| stands_as(found, wanted)))
-        }
+        Deed::AddAnchor { wanted, .. } => Some(standing.anchor.as_ref().is_some_and(|found| stands_as(found, wanted))),
         Deed::RemoveAnchor { .. } => Some(standing.anchor.is_none()),
         Deed::Import { .. } => match key_of(standing) {
             Some(KeyPresence::Present) => Some(true),

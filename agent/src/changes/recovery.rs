@@ -8,7 +8,7 @@ use tracing::{debug, info, warn};
 use super::place::{Place, Step};
 use super::plan::{Recovery, Restoration, plan_recovery, was_made};
 use super::record::{Because, ChangeRecord, ChangeState};
-use super::{Changes, ChangesError, Done, Ground, JournalError};
+use super::{Changes, ChangesError, Done, Ground, JournalError, read};
 use crate::causes::with_causes;
 
 /// What became of a change that was cut off.
@@ -23,6 +23,11 @@ pub struct Settled {
 /// Finishes or takes back what was cut off, where there is anything. Does not wait for a command that is changing stores:
 /// that one does the same. Failures are logged, because an agent with a store that is stuck is better than none.
 pub fn recover(ground: Ground<'_>) {
+    match read(ground.data_dir) {
+        Ok((records, None)) if !records.iter().any(|record| record.state.is_unfinished()) => return,
+        // What is wrong with it is said below.
+        Ok(_) | Err(_) => {}
+    }
     match Changes::open(ground, Duration::ZERO) {
         Ok((_, settled)) => {
             for Settled { record, stuck } in settled {

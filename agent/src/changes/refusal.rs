@@ -137,7 +137,9 @@ impl Refusal {
             ),
             Self::Unfinished { change } => Bilingual::new(
                 format!("同じ証明書の前の変更 {change} が終わっていません。`inkan-agent changes` で確かめてください。"),
-                format!("An earlier change of the same certificate, {change}, is not finished: see `inkan-agent changes`."),
+                format!(
+                    "An earlier change of the same certificate, {change}, is not finished: see `inkan-agent changes`."
+                ),
             ),
         }
     }
@@ -192,7 +194,9 @@ impl AnchorProblem {
                 ),
             ),
             Self::NotYetValid { not_before } => Bilingual::new(
-                format!("証明書 {certificate} は {not_before} まで有効になりません。パソコンの時計も確かめてください。"),
+                format!(
+                    "証明書 {certificate} は {not_before} まで有効になりません。パソコンの時計も確かめてください。"
+                ),
                 format!("Certificate {certificate} is not valid before {not_before}. Look at this PC’s clock, too."),
             ),
             Self::Unreadable { why } => Bilingual::new(

@@ -86,8 +86,11 @@ fn is_pkcs12(bytes: &[u8]) -> bool {
     matches!(fields(bytes).as_deref(), Some([(0x02, [3]), (0x30, content), ..]) if content.starts_with(&[0x06]))
 }
 
-/// The fields of a DER sequence, by tag and content, as long as they are whole; enough to tell kinds of files apart.
-fn fields(bytes: &[u8]) -> Option<Vec<(u8, &[u8])>> {
+/// Tag and content.
+type Field<'b> = (u8, &'b [u8]);
+
+/// The fields of a DER sequence, as long as they are whole; enough to tell kinds of files apart.
+fn fields(bytes: &[u8]) -> Option<Vec<Field<'_>>> {
     let ((0x30, mut content), _) = field(bytes)? else { return None };
     let mut found = Vec::new();
     while let Some((one, rest)) = field(content) {
@@ -100,7 +103,8 @@ fn fields(bytes: &[u8]) -> Option<Vec<(u8, &[u8])>> {
     Some(found)
 }
 
-fn field(bytes: &[u8]) -> Option<((u8, &[u8]), &[u8])> {
+/// The first field, and what follows it.
+fn field(bytes: &[u8]) -> Option<(Field<'_>, &[u8])> {
     let [tag, first, rest @ ..] = bytes else { return None };
     let (length, rest) = match first {
         0..=0x7f => (usize::from(*first), rest),
@@ -125,7 +129,8 @@ pub fn check_anchor(der: &[u8], now: Timestamp) -> Result<CertificateFacts, Refu
 }
 
 fn find_problem(facts: &CertificateFacts, now: Timestamp) -> Option<AnchorProblem> {
-    if !facts.is_ca && !(facts.is_self_issued() && facts.server_auth != Some(false)) {
+    let is_servers_own = facts.is_self_issued() && facts.server_auth != Some(false);
+    if !(facts.is_ca || is_servers_own) {
         return Some(AnchorProblem::NoAuthority { subject: facts.subject.clone() });
     }
     if facts.not_after < now {

@@ -44,11 +44,8 @@ fn a_store_that_says_it_changed_and_did_not_is_found_out() {
     machine.store.trouble_changes(Some(Trouble::LosesWrites));
     let mut changes = machine.open();
     let failed = changes.add_anchor(&machine.places[0], authority(0).anchor(), &Machine::asker()).unwrap_err();
-    let is_found_out = matches!(
-        &failed,
-        ChangesError::Store { cause: ChangeError::NotConfirmed { .. }, stuck: None, .. }
-    );
-    assert!(is_found_out, "{failed:?}");
+    let ChangesError::Store { cause, stuck: None, .. } = failed else { panic!("{failed:?}") };
+    assert!(matches!(*cause, ChangeError::NotConfirmed { .. }), "{cause:?}");
     assert!(matches!(changes.records()[0].state, ChangeState::Failed { .. }));
 }
 
@@ -205,8 +202,7 @@ fn an_interrupted_import_whose_key_cannot_be_told_is_left_alone() {
     drop(changes);
     record.state = ChangeState::Planned;
     std::fs::remove_file(machine.folder.path().join(FILE)).unwrap();
-    let mut journal =
-        Journal::open(Disk::default(), machine.folder.path(), &*machine.clock, Duration::ZERO).unwrap();
+    let mut journal = Journal::open(Disk::default(), machine.folder.path(), &*machine.clock, Duration::ZERO).unwrap();
     journal.put(vec![record]).unwrap();
     drop(journal);
     machine.store.take_away(&machine.places[0], authority(0).fingerprint());
@@ -214,4 +210,20 @@ fn an_interrupted_import_whose_key_cannot_be_told_is_left_alone() {
     let (_, settled) = Changes::open(machine.ground(), Duration::ZERO).unwrap();
     assert!(matches!(settled.as_slice(), [Settled { stuck: Some(_), .. }]), "{settled:?}");
     assert_eq!(machine.store.read(&machine.places[0]).entries.len(), 1);
+}
+
+#[test]
+fn a_start_settles_what_was_cut_off_and_leaves_an_untouched_pc_alone() {
+    let machine = Machine::new();
+    recover(machine.ground());
+    assert_eq!(std::fs::read_dir(machine.folder.path()).unwrap().count(), 0);
+    machine.open().add_anchor(&machine.places[0], authority(0).anchor(), &Machine::asker()).unwrap();
+    machine.gate.set(Some(8));
+    let cut_off = machine.open().remove_anchor(&machine.places[0], authority(0).fingerprint(), &Machine::asker());
+    assert!(cut_off.is_err());
+    machine.gate.set(None);
+    let unfinished = || read(machine.folder.path()).unwrap().0.iter().any(|record| record.state.is_unfinished());
+    assert!(unfinished());
+    recover(machine.ground());
+    assert!(!unfinished());
 }

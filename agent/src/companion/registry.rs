@@ -15,12 +15,8 @@ impl Companions {
     /// The companion of this user, where the user is logged on and it can be asked.
     pub fn find(&self, user: &str) -> Option<Arc<Conversation>> {
         let there = self.lock();
-        let mut same = there.iter().filter(|(name, _)| is_same_user(name, user)).map(|(_, found)| found);
-        match (same.next(), same.next()) {
-            (Some(found), None) if found.is_open() => Some(Arc::clone(found)),
-            // A bare name that means two users means none of them.
-            _ => None,
-        }
+        let same = there.iter().find(|(name, found)| is_same_user(name, user) && found.is_open());
+        same.map(|(_, found)| Arc::clone(found))
     }
 
     /// Takes note of a companion that was greeted.

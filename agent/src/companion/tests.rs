@@ -216,8 +216,8 @@ fn notices_reach_the_user_they_are_for_or_everybody() {
             body: text,
         })
     };
-    assert!(notice(Some("mika"), "to mika") && notice(None, "to all"));
-    assert!(!notice(Some("CLINIC\\ken"), "to ken"));
+    assert!(notice(Some("clinic\\Mika"), "to mika") && notice(None, "to all"));
+    assert!(!notice(Some("mika"), "to another mika"));
     assert_eq!(*wall.0.lock().unwrap(), ["to mika", "to all"]);
 }
 

@@ -20,7 +20,7 @@ impl Transport for std::os::unix::net::UnixStream {
 #[cfg(windows)]
 impl Transport for inkan_trust_store::windows::session::PipeStream {
     fn set_patience(&mut self, patience: Option<Duration>) -> io::Result<()> {
-        self.set_patience(patience);
+        Self::set_patience(self, patience);
         Ok(())
     }
 }

@@ -204,3 +204,6 @@ fn told<J: Into<String>, E: Into<String>>(
 ) -> CheckResult {
     CheckResult::unwell(Check::Anchors, status, Bilingual::new(ja, en), Bilingual::new(remedy_ja, remedy_en))
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,6 @@
 use inkan_model::checkup::{Check, CheckResult, CheckStatus};
 use inkan_model::locale::Bilingual;
 use inkan_model::programme::Browser;
-use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
 /// The browser that a program's file name stands for.
 fn browser_of(program: &str) -> Option<Browser> {
@@ -19,10 +18,19 @@ fn browser_of(program: &str) -> Option<Browser> {
     }
 }
 
-/// Names of the programs that run on this PC.
+/// Names of the programs that run on this PC; none where it does not tell.
+#[cfg(windows)]
 pub(super) fn running_programs() -> Vec<String> {
-    let mut system = System::new();
-    let _count = system.refresh_processes_specifics(ProcessesToUpdate::All, true, ProcessRefreshKind::nothing());
+    inkan_trust_store::windows::programs::running_programs().unwrap_or_default()
+}
+
+/// Names of the programs that run on this PC; none where it does not tell.
+#[cfg(not(windows))]
+pub(super) fn running_programs() -> Vec<String> {
+    use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
+    let Ok(mut system) = System::new() else { return Vec::new() };
+    // What could not be read is missing from the list.
+    let _refreshed = system.refresh_processes_specifics(ProcessesToUpdate::All, true, ProcessRefreshKind::nothing());
     let mut names: Vec<_> =
         system.processes().values().map(|process| process.name().to_string_lossy().into_owned()).collect();
     names.sort_unstable();

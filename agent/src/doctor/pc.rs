@@ -20,6 +20,7 @@ use super::signing::{self, Signing, Tried};
 use super::sites::{self, ClientIdentity};
 use super::{Examination, PcFacts, anchors, browsers, java};
 use crate::causes::with_causes;
+use crate::reconciler::Examiner;
 use crate::scanner::{Scan, Scanner};
 use crate::session::Proxy;
 use crate::settings::AgentSettings;
@@ -107,6 +108,13 @@ impl Doctor {
     }
 }
 
+/// What the server asks for; that it asks shows that it can be reached.
+impl Examiner for Doctor {
+    fn examine(&self, programme: Option<&Programme>) -> Vec<CheckResult> {
+        Self::examine(self, programme, Some(Ok(())))
+    }
+}
+
 /// A certificate whose key signs, with the issuers that this PC has.
 fn identity_of(tried: &Tried, scan: &Scan) -> Option<ClientIdentity> {
     let Signing::Signs(key) = &tried.signing else { return None };
@@ -123,3 +131,6 @@ fn identity_of(tried: &Tried, scan: &Scan) -> Option<ClientIdentity> {
     let chain = std::iter::once(tried.certificate.der.clone()).chain(issuers.map(|held| held.der.clone())).collect();
     Some(ClientIdentity { chain, key: Arc::clone(key) })
 }
+
+#[cfg(test)]
+mod tests;

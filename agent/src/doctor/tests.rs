@@ -83,7 +83,7 @@ fn a_pc_in_order_is_well_in_every_check() {
     pc.store.put(&pc.at, &leaf, KeyPresence::Present, Some("client.pem"));
     let results = pc.examine(NOW, Some(Ok(())));
     assert_eq!(worst(&results), CheckStatus::Well, "{results:#?}");
-    assert_eq!(results.len(), 9);
+    assert_eq!(results.len(), 10);
     assert!(results.iter().all(|result| result.remedy.is_none()));
 }
 

@@ -7,6 +7,7 @@
 //!
 //! The ledger decides nothing. What to do next is [`crate::reconciler`]'s.
 
+mod checkup;
 mod record;
 
 use std::io;
@@ -14,10 +15,11 @@ use std::path::{Path, PathBuf};
 
 use inkan_model::directive::{Directives, Generation};
 use inkan_model::sync::SpoolPosition;
-use inkan_model::{HostId, RenewalId, Timestamp};
+use inkan_model::{CheckupId, HostId, RenewalId, Timestamp};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
+pub use self::checkup::{CheckupRecord, MOST_BEGUN};
 pub use self::record::{FailedStep, Owed, RenewalRecord, Stage};
 use crate::disk::{self, Disk, Unsealed};
 
@@ -76,6 +78,8 @@ struct Content {
     host: HostId,
     directives: Directives,
     renewals: Vec<RenewalRecord>,
+    #[serde(default)]
+    checkups: Vec<CheckupRecord>,
 }
 
 impl Ledger {
@@ -83,7 +87,7 @@ impl Ledger {
     /// the server tells everything again, and every step finds what was done before.
     pub fn open(disk: Disk, path: &Path, host: HostId, now: Timestamp) -> Result<Self, LedgerError> {
         let read = |cause| LedgerError::Read { path: path.to_path_buf(), cause };
-        let empty = Content { host, directives: Directives::default(), renewals: Vec::new() };
+        let empty = Content { host, directives: Directives::default(), renewals: Vec::new(), checkups: Vec::new() };
         let content = match Disk::find(path, FILE).map_err(read)? {
             None => empty,
             Some(bytes) => match disk::unseal::<Content>(&bytes) {
@@ -113,6 +117,16 @@ impl Ledger {
     /// Every renewal that was begun, in the order in which it was.
     pub fn records(&self) -> &[RenewalRecord] {
         &self.content.renewals
+    }
+
+    /// How far a checkup has come, if it was begun.
+    pub fn find_checkup(&self, checkup: CheckupId) -> Option<&CheckupRecord> {
+        self.content.checkups.iter().find(|record| record.checkup == checkup)
+    }
+
+    /// Every checkup that was begun and is still listed.
+    pub fn checkups(&self) -> &[CheckupRecord] {
+        &self.content.checkups
     }
 
     /// Takes directives in place of those before; `false` when they are the same.
@@ -145,6 +159,28 @@ impl Ledger {
         self.write(content)
     }
 
+    /// Journals how far several checkups have come, in one moment.
+    pub fn put_checkups(&mut self, records: Vec<CheckupRecord>) -> Result<(), LedgerError> {
+        let mut content = self.content.clone();
+        for record in records {
+            match content.checkups.iter_mut().find(|known| known.checkup == record.checkup) {
+                Some(known) => *known = record,
+                None => content.checkups.push(record),
+            }
+        }
+        self.write(content)
+    }
+
+    /// Forgets the checkups that are no longer listed.
+    pub fn retain_checkups(&mut self, listed: &[CheckupId]) -> Result<(), LedgerError> {
+        if self.content.checkups.iter().all(|record| listed.contains(&record.checkup)) {
+            return Ok(());
+        }
+        let mut content = self.content.clone();
+        content.checkups.retain(|record| listed.contains(&record.checkup));
+        self.write(content)
+    }
+
     /// Forgets a renewal that is over.
     pub fn remove_record(&mut self, renewal: RenewalId) -> Result<(), LedgerError> {
         let mut content = self.content.clone();
@@ -158,7 +194,10 @@ impl Ledger {
         for record in &mut content.renewals {
             record.owed.retain(|owed| !owed.is_settled_by(acknowledged));
         }
-        if content.renewals == self.content.renewals {
+        for record in &mut content.checkups {
+            record.settle(acknowledged);
+        }
+        if content.renewals == self.content.renewals && content.checkups == self.content.checkups {
             return Ok(());
         }
         self.write(content)

@@ -27,7 +27,8 @@ fn directive(byte: u8) -> RenewalDirective {
 }
 
 fn directives(generation: u64, renewals: &[u8]) -> Directives {
-    Directives { generation: Generation(generation), renewals: renewals.iter().map(|byte| directive(*byte)).collect() }
+    let renewals = renewals.iter().map(|byte| directive(*byte)).collect();
+    Directives { generation: Generation(generation), renewals, checkups: Vec::new() }
 }
 
 fn open(path: &Path) -> Ledger {

@@ -9,6 +9,7 @@
 //!
 //! Everything here blocks and nothing knows a network; the caller gives it a thread.
 
+mod checkups;
 mod notices;
 mod plan;
 
@@ -17,10 +18,11 @@ use std::sync::Arc;
 use inkan_model::directive::{Directives, Generation, RenewalDirective};
 use inkan_model::limits::{self, tame_text};
 use inkan_model::renewal::{Outcome, OutcomeResult};
-use inkan_model::sync::{SpoolEntry, SpoolPosition};
+use inkan_model::sync::{SpoolEntry, SpoolPosition, Told};
 use inkan_model::{Clock, Timestamp};
 use tracing::{info, warn};
 
+pub use self::checkups::Examiner;
 pub use self::plan::{CleanUp, RETRY_AFTER, Step, plan_clean_up, plan_retelling, plan_step, retry_at};
 use crate::causes::with_causes;
 use crate::ledger::{FailedStep, Ledger, LedgerError, RenewalRecord};
@@ -71,18 +73,25 @@ pub struct Reconciler {
     renewer: Renewer,
     clock: Arc<dyn Clock>,
     notifier: Arc<dyn Notifier>,
+    examiner: Option<Arc<dyn Examiner>>,
 }
 
 impl Reconciler {
     /// Puts the parts together.
     pub fn new(ledger: Ledger, spool: Spool, renewer: Renewer, clock: Arc<dyn Clock>) -> Self {
-        Self { ledger, spool, renewer, clock, notifier: Arc::new(Nobody) }
+        Self { ledger, spool, renewer, clock, notifier: Arc::new(Nobody), examiner: None }
     }
 
     /// Tells the person at the PC through this what happens to certificates.
     #[must_use]
     pub fn with_notifier(self, notifier: Arc<dyn Notifier>) -> Self {
         Self { notifier, ..self }
+    }
+
+    /// Makes checkups by this examiner. Without one they wait.
+    #[must_use]
+    pub fn with_examiner(self, examiner: Arc<dyn Examiner>) -> Self {
+        Self { examiner: Some(examiner), ..self }
     }
 
     /// What the next Sync has to say.
@@ -122,10 +131,13 @@ impl Reconciler {
     pub fn reconcile(&mut self) -> Result<Reconciled, ReconcileError> {
         let mut done = Reconciled::default();
         self.clean_up(&mut done)?;
-        let Directives { generation, renewals } = self.ledger.directives().clone();
+        let Directives { generation, renewals, checkups } = self.ledger.directives().clone();
         for directive in &renewals {
             self.advance(directive, generation, &mut done)?;
         }
+        // What renewals came to is on its way before an examination, which takes its time, begins.
+        self.spool_what_is_owed()?;
+        self.check_up(&checkups, generation)?;
         self.spool_what_is_owed()?;
         let failures = self.ledger.records().iter().filter_map(|record| record.failure.as_ref());
         done.retry_at = failures.filter_map(|failure| retry_at(failure, generation)).min();
@@ -243,16 +255,26 @@ impl Reconciler {
                 if !is_spooled {
                     sequence += 1;
                     owed.spooled = Some((last.epoch, sequence));
-                    appended.push((Outcome { renewal: record.renewal, result: owed.result.clone() }, owed.at));
+                    let outcome = Outcome { renewal: record.renewal, result: owed.result.clone() };
+                    appended.push((Told::Renewal(outcome), owed.at));
                 }
+            }
+        }
+        let mut checkups = self.ledger.checkups().to_vec();
+        for record in &mut checkups {
+            if let Some((outcome, at)) = record.unspooled(last) {
+                sequence += 1;
+                record.spooled = Some((last.epoch, sequence));
+                appended.push((Told::Checkup(outcome), at));
             }
         }
         if appended.is_empty() {
             return Ok(());
         }
         self.ledger.put_records(records).map_err(ReconcileError::Ledger)?;
-        for (outcome, at) in appended {
-            self.spool.append(outcome, at).map_err(ReconcileError::Spool)?;
+        self.ledger.put_checkups(checkups).map_err(ReconcileError::Ledger)?;
+        for (told, at) in appended {
+            self.spool.append(told, at).map_err(ReconcileError::Spool)?;
         }
         Ok(())
     }

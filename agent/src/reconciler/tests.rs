@@ -14,7 +14,7 @@ use crate::testing::{FakeServer, NOW, Pc};
 type Death = Box<dyn std::error::Error>;
 
 /// One Sync, as far as directives and outcomes go.
-fn sync(reconciler: &mut Reconciler, server: &mut FakeServer) -> Result<(), Death> {
+pub(super) fn sync(reconciler: &mut Reconciler, server: &mut FakeServer) -> Result<(), Death> {
     let Standing { epoch, entries, generation } = reconciler.standing();
     let state = StateDigest::from_bytes([0; 32]);
     let answer = server.sync(SyncReport { epoch, entries, state, report: None, generation, clock: NOW });
@@ -228,7 +228,7 @@ fn a_certificate_for_another_subject_is_not_installed() {
         inkan_model::directive::RenewalWant::Install { chain: vec![other], challenge: vec![1], probe: None };
     reconciler.accept(directives).unwrap();
     reconciler.reconcile().unwrap();
-    let told = reconciler.standing().entries.pop().unwrap().outcome;
+    let Told::Renewal(told) = reconciler.standing().entries.pop().unwrap().told else { panic!("not of a renewal") };
     assert_eq!(told.renewal, renewal);
     assert!(matches!(told.result, OutcomeResult::Failed { step: RenewalStep::Install, retry: false, .. }));
     assert_eq!(pc.held(), [old]);

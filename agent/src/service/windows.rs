@@ -1,7 +1,6 @@
 //! Windows: the service control manager.
 
 use std::ffi::OsString;
-use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,6 +33,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const NOT_FROM_MANAGER: i32 = 1063;
 /// `ERROR_SERVICE_DOES_NOT_EXIST`.
 const DOES_NOT_EXIST: i32 = 1060;
+/// `ERROR_SERVICE_MARKED_FOR_DELETE`: it goes when the last who looks at it looks away.
+const MARKED_FOR_DELETE: i32 = 1072;
 /// `ERROR_SERVICE_NOT_ACTIVE`.
 const NOT_ACTIVE: i32 = 1062;
 /// `ERROR_SERVICE_ALREADY_RUNNING`.
@@ -84,10 +85,11 @@ fn set_recovery(service: &Service) -> windows_service::Result<()> {
         command: None,
         actions: Some(RECOVERY.map(restart).to_vec()),
     })?;
-    service.set_failure_actions_on_non_crash_failures(true)?;
-    // Not every service manager knows this; then the service starts with the others.
-    if let Err(error) = service.set_delayed_auto_start(true) {
-        debug!(why = with_causes(&error), "no delayed start");
+    // Not every service manager knows these: then only a crash counts as a failure, and the service starts with the others.
+    for set in [service.set_failure_actions_on_non_crash_failures(true), service.set_delayed_auto_start(true)] {
+        if let Err(error) = set {
+            debug!(why = with_causes(&error), "the service manager does not know this setting");
+        }
     }
     Ok(())
 }
@@ -99,7 +101,10 @@ pub fn uninstall() -> Result<(), ServiceError> {
         Err(ServiceError::NotInstalled) => return Ok(()),
         Err(error) => return Err(error),
     }
-    open(ServiceAccess::DELETE)?.delete().map_err(refused("remove the service"))
+    match open(ServiceAccess::DELETE)?.delete() {
+        Err(error) if os_code(&error) != Some(MARKED_FOR_DELETE) => Err(refused("remove the service")(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// Starts the service and waits until it runs.

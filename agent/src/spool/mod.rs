@@ -13,8 +13,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use inkan_model::renewal::Outcome;
-use inkan_model::sync::{SpoolEntry, SpoolPosition};
+use inkan_model::sync::{SpoolEntry, SpoolPosition, Told};
 use inkan_model::{Timestamp, limits};
 use tracing::warn;
 
@@ -23,7 +22,7 @@ use record::{Contents, HEADER, Header};
 
 /// Bytes of a spool's file. The ledger bounds what is owed, so a real one stays far below.
 const FILE: usize = 64 * 1024 * 1024;
-/// Bytes of requests and signatures in the entries of one Sync, beside which the rest is small.
+/// Bytes of requests, signatures and words in the entries of one Sync, beside which the rest is small.
 const SYNC_BYTES: usize = 512 * 1024;
 
 /// A spool that cannot be used.
@@ -167,12 +166,12 @@ impl Spool {
         self.entries.iter().take(limits::OUTCOMES).take_while(fits).cloned().collect()
     }
 
-    /// Appends an outcome, and returns where it stands once it is durable.
-    pub fn append(&mut self, outcome: Outcome, at: Timestamp) -> Result<SpoolPosition, SpoolError> {
+    /// Appends what is to be told, and returns where it stands once it is durable.
+    pub fn append(&mut self, told: Told, at: Timestamp) -> Result<SpoolPosition, SpoolError> {
         let path = epoch_path(&self.folder, self.header.epoch);
         let failed = |cause| SpoolError::Append { path: path.clone(), cause };
         let SpoolPosition { epoch, sequence } = self.last();
-        let entry = SpoolEntry { sequence: sequence.saturating_add(1), at, outcome };
+        let entry = SpoolEntry { sequence: sequence.saturating_add(1), at, told };
         let bytes = record::write_record(epoch, &entry).ok_or(SpoolError::TooLarge)?;
         let mut file = self.disk.open_to_append(&path).map_err(failed)?;
         self.mend(&mut file).map_err(failed)?;
@@ -212,13 +211,22 @@ impl Spool {
 
 fn weight(entry: &SpoolEntry) -> usize {
     use inkan_model::renewal::OutcomeResult;
-    match &entry.outcome.result {
-        OutcomeResult::Requested { csr } => csr.len(),
-        OutcomeResult::Proven { proof, .. } => {
-            proof.signature.len() + proof.probe.as_ref().map_or(0, |probe| probe.detail.len())
+    match &entry.told {
+        Told::Renewal(outcome) => match &outcome.result {
+            OutcomeResult::Requested { csr } => csr.len(),
+            OutcomeResult::Proven { proof, .. } => {
+                proof.signature.len() + proof.probe.as_ref().map_or(0, |probe| probe.detail.len())
+            }
+            OutcomeResult::Failed { why, .. } => why.len(),
+            OutcomeResult::Installed { .. } | OutcomeResult::OldArchived { .. } | OutcomeResult::Unrecognized(_) => 0,
+        },
+        Told::Checkup(checkup) => {
+            let length = |text: &inkan_model::locale::Bilingual| text.ja.len() + text.en.len();
+            let each = |result: &inkan_model::checkup::CheckResult| {
+                length(&result.statement) + result.remedy.as_ref().map_or(0, length)
+            };
+            checkup.results.iter().map(each).sum()
         }
-        OutcomeResult::Failed { why, .. } => why.len(),
-        OutcomeResult::Installed { .. } | OutcomeResult::OldArchived { .. } | OutcomeResult::Unrecognized(_) => 0,
     }
 }
 

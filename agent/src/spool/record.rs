@@ -17,8 +17,8 @@ const MAGIC: &[u8; 14] = b"inkan spool 1\n";
 pub(super) const HEADER: usize = 14 + 8 + 8 + CHECKSUM;
 const HEAD: usize = 4 + 8 + CHECKSUM;
 const CHECKSUM: usize = 8;
-/// The largest payload: a request is the largest thing in an outcome.
-const PAYLOAD: usize = 64 * 1024;
+/// The largest payload: what a doctor says, at its limits, is the largest thing that is told.
+const PAYLOAD: usize = 320 * 1024;
 
 /// What a spool's header says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

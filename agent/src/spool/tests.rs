@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use inkan_model::RenewalId;
-use inkan_model::renewal::OutcomeResult;
+use inkan_model::renewal::{Outcome, OutcomeResult};
 use proptest::prelude::*;
 
 use super::*;
@@ -11,9 +11,10 @@ fn now() -> Timestamp {
     Timestamp::from_unix_seconds(1_763_600_000)
 }
 
-fn outcome(byte: u8) -> Outcome {
+fn outcome(byte: u8) -> Told {
     let renewal = RenewalId::new(now(), [byte; 10]);
-    Outcome { renewal, result: OutcomeResult::Requested { csr: vec![byte; 100 + usize::from(byte)] } }
+    let result = OutcomeResult::Requested { csr: vec![byte; 100 + usize::from(byte)] };
+    Told::Renewal(Outcome { renewal, result })
 }
 
 fn open(folder: &Path) -> Spool {
@@ -24,8 +25,8 @@ fn only_file(folder: &Path) -> PathBuf {
     newest_epoch(folder).unwrap().unwrap().1
 }
 
-fn requests(spool: &Spool) -> Vec<Outcome> {
-    spool.oldest().into_iter().map(|entry| entry.outcome).collect()
+fn requests(spool: &Spool) -> Vec<Told> {
+    spool.oldest().into_iter().map(|entry| entry.told).collect()
 }
 
 #[test]
@@ -181,7 +182,7 @@ proptest! {
     fn a_spool_behaves_like_a_queue_that_never_forgets(moves in prop::collection::vec(any_move(), 0..30)) {
         let folder = tempfile::tempdir().unwrap();
         let mut spool = open(folder.path());
-        let mut expected: Vec<(u64, Outcome)> = Vec::new();
+        let mut expected: Vec<(u64, Told)> = Vec::new();
         for made in moves {
             match made {
                 Move::Append(byte) => {
@@ -213,7 +214,7 @@ proptest! {
                     }
                 }
             }
-            let found: Vec<_> = spool.oldest().into_iter().map(|entry| (entry.sequence, entry.outcome)).collect();
+            let found: Vec<_> = spool.oldest().into_iter().map(|entry| (entry.sequence, entry.told)).collect();
             prop_assert_eq!(&found, &expected);
         }
     }

@@ -6,11 +6,12 @@ use inkan_issuance::private_ca::{CertificationAuthority as _, Order, PrivateCa};
 use inkan_issuance::proof;
 use inkan_issuance::request::Request;
 use inkan_model::certificate::CertificateFacts;
+use inkan_model::checkup::CheckupOutcome;
 use inkan_model::digest::{SetDigest, StateDigest};
-use inkan_model::directive::{Directives, Generation, ProbeTarget, RenewalDirective, RenewalWant};
+use inkan_model::directive::{CheckupDirective, Directives, Generation, ProbeTarget, RenewalDirective, RenewalWant};
 use inkan_model::renewal::{Outcome, OutcomeResult, Renewal, RenewalState, Requester};
 use inkan_model::store::{Location, StoreSet};
-use inkan_model::sync::{HostReport, Lacks, SpoolPosition, SyncAnswer, SyncReport};
+use inkan_model::sync::{HostReport, Lacks, SpoolPosition, SyncAnswer, SyncReport, Told};
 use inkan_model::{Fingerprint, HostId, RenewalId, VendorId};
 use inkan_wire::Upload;
 use time::Duration;
@@ -36,6 +37,10 @@ pub(crate) struct FakeServer {
     pub(crate) renew_identity: bool,
     pub(crate) next_sync: Duration,
     pub(crate) directives: Directives,
+    /// Checkups that are waited for.
+    pub(crate) checkups: Vec<CheckupDirective>,
+    /// What the PC's doctor said.
+    pub(crate) examined: Vec<CheckupOutcome>,
     serial: u8,
 }
 
@@ -57,6 +62,8 @@ impl FakeServer {
             renew_identity: false,
             next_sync: Duration::minutes(10),
             directives: Directives::default(),
+            checkups: Vec::new(),
+            examined: Vec::new(),
             serial: 1,
         }
     }
@@ -93,13 +100,27 @@ impl FakeServer {
         self.plan();
     }
 
+    /// Wants the PC to be examined.
+    pub(crate) fn want_checkup(&mut self, directive: CheckupDirective) {
+        self.checkups.push(directive);
+        self.plan();
+    }
+
+    fn take_checkup(&mut self, outcome: &CheckupOutcome) {
+        self.checkups.retain(|waiting| waiting.checkup != outcome.checkup);
+        self.examined.push(outcome.clone());
+    }
+
     /// Answers one Sync.
     pub(crate) fn sync(&mut self, report: SyncReport) -> SyncAnswer {
         let SyncReport { epoch, entries, state, report, generation, clock } = report;
         for entry in entries {
             let position = SpoolPosition { epoch, sequence: entry.sequence };
             if position > self.acknowledged {
-                self.take(&entry.outcome);
+                match &entry.told {
+                    Told::Renewal(outcome) => self.take(outcome),
+                    Told::Checkup(outcome) => self.take_checkup(outcome),
+                }
                 self.acknowledged = position;
             }
         }
@@ -201,8 +222,9 @@ impl FakeServer {
 
     fn plan(&mut self) {
         let renewals: Vec<_> = self.renewals.iter().filter_map(|renewal| self.directive(renewal)).collect();
-        if renewals != self.directives.renewals {
-            self.directives = Directives { generation: self.directives.generation.next(), renewals };
+        let checkups = self.checkups.clone();
+        if renewals != self.directives.renewals || checkups != self.directives.checkups {
+            self.directives = Directives { generation: self.directives.generation.next(), renewals, checkups };
         }
     }
 

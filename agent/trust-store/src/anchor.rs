@@ -3,8 +3,8 @@
 //! Each call is one step of a change that somebody else planned and journaled: it is idempotent, it reads back what it
 //! wrote, and on failure it leaves the store as it was. Nothing here decides whether an anchor may come or go.
 
-use inkan_model::store::Location;
 use inkan_model::properties::{TrustFlags, TrustLevel};
+use inkan_model::store::Location;
 use inkan_model::{EntryProperties, Fingerprint};
 
 use crate::ChangeError;

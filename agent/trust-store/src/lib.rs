@@ -16,11 +16,12 @@ pub mod import;
 pub mod java;
 #[cfg(target_os = "linux")]
 pub mod linux;
+pub mod macos;
 pub mod nss;
 mod p256;
+pub mod pkcs12;
 mod program;
 mod turn;
-pub mod pkcs12;
 pub mod windows;
 
 use std::sync::Arc;
@@ -73,17 +74,29 @@ pub trait StoreBackend: Send + Sync {
 /// The stores that this operating system keeps itself, on the real paths of this PC.
 #[cfg(target_os = "linux")]
 pub fn system_backends() -> Vec<Arc<dyn StoreBackend>> {
-    linux::backends()
+    let mut backends = linux::backends();
+    backends.push(Arc::new(java::JavaKeystores::of_system()));
+    backends
+}
+
+/// The stores that macOS keeps itself, and Java's.
+#[cfg(target_os = "macos")]
+pub fn system_backends() -> Vec<Arc<dyn StoreBackend>> {
+    vec![Arc::new(macos::Keychains::default()), Arc::new(java::JavaKeystores::of_system())]
 }
 
 /// The stores that Windows keeps itself.
 #[cfg(windows)]
 pub fn system_backends() -> Vec<Arc<dyn StoreBackend>> {
-    vec![Arc::new(windows::WindowsStores::default())]
+    vec![
+        Arc::new(windows::WindowsStores::default()),
+        Arc::new(nss::NssDatabases::of_system()),
+        Arc::new(java::JavaKeystores::of_system()),
+    ]
 }
 
 /// The stores that this operating system keeps itself: none that this build can read.
-#[cfg(not(any(target_os = "linux", windows)))]
+#[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 pub fn system_backends() -> Vec<Arc<dyn StoreBackend>> {
     Vec::new()
 }

@@ -154,7 +154,10 @@ mod tests {
     #[test]
     fn a_program_tells_its_code_and_its_words() {
         let ended = shell("echo out; echo err >&2; exit 3", Duration::from_secs(10), &[]).unwrap();
-        assert_eq!((ended.code, ended.output.as_slice(), ended.complaints.as_slice()), (Some(3), &b"out\n"[..], &b"err\n"[..]));
+        assert_eq!(
+            (ended.code, ended.output.as_slice(), ended.complaints.as_slice()),
+            (Some(3), &b"out\n"[..], &b"err\n"[..])
+        );
         assert_eq!(ended.failure(), "it ended with 3: err");
     }
 
@@ -177,7 +180,11 @@ mod tests {
     #[test]
     fn a_secret_reaches_the_program_and_the_agents_environment_does_not() {
         let secret = Zeroizing::new("geheim".to_owned());
-        let ended = shell("printf %s \"$WORD\"; printf %s \"$CARGO_MANIFEST_DIR\"", Duration::from_secs(10), &[("WORD", &secret)]);
+        let ended = shell(
+            "printf %s \"$WORD\"; printf %s \"$CARGO_MANIFEST_DIR\"",
+            Duration::from_secs(10),
+            &[("WORD", &secret)],
+        );
         assert_eq!(ended.unwrap().output, b"geheim");
     }
 }

@@ -47,7 +47,9 @@ fn lock(folder: &Path) -> io::Result<Option<File>> {
             Ok(()) => return Ok(Some(folder)),
             Err(TryLockError::Error(error)) => return Err(error),
             Err(TryLockError::WouldBlock) if began.elapsed() < LOCK_WAIT => thread::sleep(LOCK_LOOK),
-            Err(TryLockError::WouldBlock) => return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another program holds its lock")),
+            Err(TryLockError::WouldBlock) => {
+                return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another program holds its lock"));
+            }
         }
     }
 }

@@ -6,7 +6,9 @@ use inkan_model::{Fingerprint, RenewalId, Timestamp};
 use inkan_trust_store::fake::FakeStore;
 use inkan_trust_store::files::Directories;
 use inkan_trust_store::{ChangeError, Keyring, RenewalSlot, SignatureScheme, StoreBackend};
-use rcgen::{CertificateParams, DnType, Issuer, KeyPair, SubjectPublicKeyInfo};
+use rcgen::{CertificateParams, DnType, Issuer, KeyPair};
+use ring::signature::{UnparsedPublicKey, VerificationAlgorithm};
+use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo};
 
 /// A store with one old certificate that has a key.
 struct Prepared {
@@ -52,6 +54,19 @@ fn combined() -> Prepared {
     })
 }
 
+/// The machine's own certificates and keys.
+#[cfg(windows)]
+fn windows() -> Prepared {
+    match real_stores::RealStores::prepare() {
+        Some((store, location, old)) => Prepared { store: Box::new(store), location, old, _folder: None },
+        None => fake(),
+    }
+}
+
+#[cfg(windows)]
+#[path = "contract_windows/real_stores.rs"]
+mod real_stores;
+
 impl Prepared {
     fn slot(&self) -> RenewalSlot {
         let renewal = RenewalId::new(Timestamp::from_unix_seconds(1_800_000_000), [3; 10]);
@@ -73,7 +88,7 @@ impl Prepared {
     fn issue(&self) -> Vec<Vec<u8>> {
         let spki = self.keyring().ensure_key(&self.slot()).unwrap().public_key();
         let issuer = Issuer::new(params("CA"), KeyPair::generate().unwrap());
-        let leaf = params("new").signed_by(&SubjectPublicKeyInfo::from_der(&spki).unwrap(), &issuer).unwrap();
+        let leaf = params("new").signed_by(&rcgen::SubjectPublicKeyInfo::from_der(&spki).unwrap(), &issuer).unwrap();
         vec![leaf.der().to_vec()]
     }
 }
@@ -83,15 +98,25 @@ fn sorted<const N: usize>(mut fingerprints: [Fingerprint; N]) -> [Fingerprint; N
     fingerprints
 }
 
+/// Checks a signature over `message`.
+fn verify(scheme: SignatureScheme, spki: &[u8], signature: &[u8]) {
+    let algorithm: &dyn VerificationAlgorithm = match scheme {
+        SignatureScheme::EcdsaP256Sha256 => &ring::signature::ECDSA_P256_SHA256_ASN1,
+        SignatureScheme::RsaPkcs1Sha256 => &ring::signature::RSA_PKCS1_2048_8192_SHA256,
+        SignatureScheme::RsaPssSha256 => &ring::signature::RSA_PSS_2048_8192_SHA256,
+    };
+    let (_, spki) = SubjectPublicKeyInfo::from_der(spki).unwrap();
+    UnparsedPublicKey::new(algorithm, &spki.subject_public_key.data).verify(b"message", signature).unwrap();
+}
+
 fn the_key_stays_the_same_however_often_it_is_asked_for(store: &Prepared) {
     let first = store.keyring().ensure_key(&store.slot()).unwrap();
     let again = store.keyring().ensure_key(&store.slot()).unwrap();
     assert_eq!(first.public_key(), again.public_key());
-    let signature = again.sign(SignatureScheme::EcdsaP256Sha256, b"message").unwrap();
-    let point = &first.public_key()[26..];
-    ring::signature::UnparsedPublicKey::new(&ring::signature::ECDSA_P256_SHA256_ASN1, point)
-        .verify(b"message", &signature)
-        .unwrap();
+    for scheme in again.schemes() {
+        let signature = again.sign(*scheme, b"message").unwrap();
+        verify(*scheme, &first.public_key(), &signature);
+    }
     assert_eq!(store.with_key(), [store.old]);
 }
 
@@ -173,3 +198,5 @@ macro_rules! contract {
 }
 
 contract!(fake, separate, combined);
+#[cfg(windows)]
+contract!(windows);

@@ -1,12 +1,13 @@
 //! Keystores that the real `keytool` makes and reads again.
-#![expect(clippy::unwrap_used, reason = "a test that cannot set its stage must fail")]
 #![cfg(unix)]
+#![expect(clippy::print_stderr, reason = "what a test leaves out has to be seen")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot set its stage must fail")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use inkan_model::store::{KeyPresence, Location, SetEntry};
 use inkan_model::EntryProperties;
+use inkan_model::store::{KeyPresence, Location, SetEntry};
 use inkan_trust_store::java::JavaKeystores;
 use inkan_trust_store::{Anchor, AnchorStore as _, ChangeError, Changed, Reading, StoreBackend as _};
 
@@ -59,15 +60,29 @@ impl Stage {
     fn add_key(&self, format: &str, alias: &str, key_password: &str) {
         let name = format!("CN={alias}");
         self.keytool(&[
-            "-genkeypair", "-keyalg", "EC", "-groupname", "secp256r1", "-alias", alias, "-dname", &name, "-storetype", format,
-            "-storepass", PASSWORD, "-keypass", key_password,
+            "-genkeypair",
+            "-keyalg",
+            "EC",
+            "-groupname",
+            "secp256r1",
+            "-alias",
+            alias,
+            "-dname",
+            &name,
+            "-storetype",
+            format,
+            "-storepass",
+            PASSWORD,
+            "-keypass",
+            key_password,
         ]);
     }
 
     fn add_trusted(&self, format: &str, alias: &str, more: &[&str]) {
         let file = self.root.path().join("trusted.der");
         std::fs::write(&file, anchor(alias).der).unwrap();
-        let import = ["-importcert", "-noprompt", "-alias", alias, "-file", file.to_str().unwrap(), "-storetype", format];
+        let import =
+            ["-importcert", "-noprompt", "-alias", alias, "-file", file.to_str().unwrap(), "-storetype", format];
         self.keytool(&[&import, &["-storepass", PASSWORD][..], more].concat());
     }
 
@@ -125,9 +140,12 @@ fn key_is_usable(stage: &Stage, alias: &str, key_password: &str) {
     let copy = stage.root.path().join("copy.p12");
     let copy = copy.to_str().unwrap();
     let keystore = stage.path();
-    let import = ["-importkeystore", "-srckeystore", keystore.to_str().unwrap(), "-srcstorepass", PASSWORD, "-srcalias", alias];
-    let to = ["-srckeypass", key_password, "-destkeystore", copy, "-deststoretype", "PKCS12", "-deststorepass", "copied"];
-    let output = Command::new(&stage.keytool).args(import).args(to).args(["-destkeypass", "copied", "-noprompt"]).output();
+    let import =
+        ["-importkeystore", "-srckeystore", keystore.to_str().unwrap(), "-srcstorepass", PASSWORD, "-srcalias", alias];
+    let to =
+        ["-srckeypass", key_password, "-destkeystore", copy, "-deststoretype", "PKCS12", "-deststorepass", "copied"];
+    let output =
+        Command::new(&stage.keytool).args(import).args(to).args(["-destkeypass", "copied", "-noprompt"]).output();
     let output = output.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     std::fs::remove_file(copy).unwrap();
@@ -228,7 +246,8 @@ fn the_password_is_in_no_argument_and_no_error() {
     let passwords = stage.root.path().join("passwords");
     std::fs::write(&passwords, "ganz geheim\n").unwrap();
     let seen = stage.root.path().join("seen");
-    let script = format!("#!/bin/sh\necho \"$@\" >'{}'\necho 'keystore was tampered with' >&2\nexit 1\n", seen.display());
+    let script =
+        format!("#!/bin/sh\necho \"$@\" >'{}'\necho 'keystore was tampered with' >&2\nexit 1\n", seen.display());
     put_program(&stage.root.path().join("jvm/jdk/bin/keytool"), &script);
     let bytes = std::fs::read(stage.path()).unwrap();
     let (java, location) = stage.java();

@@ -17,7 +17,7 @@ use inkan_model::identity::IDENTITY_LIFETIME;
 use inkan_model::operator::Operator;
 use inkan_model::renewal::{Outcome, OutcomeResult, Proof, RenewalStep};
 use inkan_model::store::{KeyPresence, Location, ReadError, Scope, SetEntry, StoreKind, StoreSet};
-use inkan_model::sync::{HostReport, LocationState, SpoolEntry, SyncAnswer, SyncReport, state_digest};
+use inkan_model::sync::{HostReport, LocationState, SpoolEntry, SyncAnswer, SyncReport, Told, state_digest};
 use inkan_model::{Certificate, ClinicId, Fingerprint, HostId, RenewalId, Timestamp};
 use time::Duration;
 
@@ -194,7 +194,7 @@ impl PlayedAgent {
         let any = !outcomes.is_empty();
         for outcome in outcomes {
             self.sequence += 1;
-            let entry = SpoolEntry { sequence: self.sequence, at: self.core.now(), outcome };
+            let entry = SpoolEntry { sequence: self.sequence, at: self.core.now(), told: Told::Renewal(outcome) };
             self.send(vec![entry]).await;
         }
         self.sync().await;

@@ -5,8 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::CheckupId;
+use crate::id::{CheckupId, HostId, OperatorId, VendorId};
+use crate::limits;
 use crate::locale::Bilingual;
+use crate::programme::Programme;
 use crate::time::Timestamp;
 
 macro_rules! checks {
@@ -198,6 +200,55 @@ pub struct CheckupOutcome {
     pub results: Vec<CheckResult>,
 }
 
+/// Brings results within the limits of what travels: the worst are kept, in the order in which they are shown, and texts
+/// are cut.
+pub fn bounded(mut results: Vec<CheckResult>) -> Vec<CheckResult> {
+    if results.len() > limits::CHECK_RESULTS {
+        results.sort_by_key(|result| std::cmp::Reverse(result.status));
+        results.truncate(limits::CHECK_RESULTS);
+        results.sort_by_key(|result| result.name);
+    }
+    let tame = |text: Bilingual| {
+        Bilingual::new(limits::tame_text(&text.ja, limits::CHECK_TEXT), limits::tame_text(&text.en, limits::CHECK_TEXT))
+    };
+    let tamed = |result: CheckResult| CheckResult {
+        statement: tame(result.statement),
+        remedy: result.remedy.map(tame),
+        ..result
+    };
+    results.into_iter().map(tamed).collect()
+}
+
+/// A checkup as it was asked for, and what came of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Checkup {
+    /// Which checkup.
+    pub id: CheckupId,
+    /// The tenant.
+    pub vendor: VendorId,
+    /// The PC.
+    pub host: HostId,
+    /// The programme that the PC should be fit for, as it was when it was asked for.
+    pub programme: Option<Programme>,
+    /// Who asked for it.
+    pub requested_by: OperatorId,
+    /// When.
+    pub requested_at: Timestamp,
+    /// What came of it; `None` while the PC has not answered.
+    pub finding: Option<CheckupFinding>,
+}
+
+/// What came of a checkup.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CheckupFinding {
+    /// When the PC was examined, by its own clock.
+    pub examined_at: Timestamp,
+    /// When the server learnt of it.
+    pub received_at: Timestamp,
+    /// What was found, in the order in which it is shown.
+    pub results: Vec<CheckResult>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,5 +271,17 @@ mod tests {
         let results = [CheckStatus::Unknown, CheckStatus::Now, CheckStatus::Soon].map(result);
         assert_eq!(worst(&results), CheckStatus::Now);
         assert_eq!(worst(&results[..1]), CheckStatus::Unknown);
+    }
+
+    #[test]
+    fn of_too_many_results_the_worst_are_kept_in_their_order_and_long_texts_are_cut() {
+        let well = CheckResult::well(Check::Locations, "長".repeat(1_000), "\n".repeat(1_000));
+        let mut results = vec![well; limits::CHECK_RESULTS];
+        results.insert(0, CheckResult { status: CheckStatus::Now, ..CheckResult::well(Check::Server, "", "") });
+        let kept = bounded(results);
+        assert_eq!(kept.len(), limits::CHECK_RESULTS);
+        assert_eq!((kept[0].name, kept.last().unwrap().status), (Check::Locations, CheckStatus::Now));
+        assert_eq!(kept[0].statement.ja.chars().count(), limits::CHECK_TEXT);
+        assert!(!kept[0].statement.en.contains('\n'));
     }
 }

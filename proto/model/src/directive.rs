@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Fingerprint;
-use crate::id::RenewalId;
+use crate::id::{CheckupId, RenewalId};
+use crate::programme::Programme;
 use crate::store::Location;
 
 /// The ever-growing number of a host's directives. An agent refuses an older one, and the same one with other content.
@@ -26,6 +27,18 @@ pub struct Directives {
     pub generation: Generation,
     /// Renewals that should go on. One that is no longer listed is over, and its left-overs are cleaned up.
     pub renewals: Vec<RenewalDirective>,
+    /// Checkups that are waited for. One that is no longer listed is over.
+    #[serde(default)]
+    pub checkups: Vec<CheckupDirective>,
+}
+
+/// An examination by the host's doctor, to be made once. It only reads.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct CheckupDirective {
+    /// Which checkup.
+    pub checkup: CheckupId,
+    /// The programme that the PC should be fit for; `None` for the checks that every PC has to pass.
+    pub programme: Option<Programme>,
 }
 
 /// One renewal, as far as the server wants it to be.

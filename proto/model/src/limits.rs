@@ -30,7 +30,9 @@ pub const PROGRAMME_LIST: usize = 64;
 /// Checkups in one host's directives.
 pub const DIRECTED_CHECKUPS: usize = 8;
 /// Results of one checkup.
-pub const CHECK_RESULTS: usize = 200;
+pub const CHECK_RESULTS: usize = 60;
+/// Characters of one statement of a check, and of one remedy.
+pub const CHECK_TEXT: usize = 300;
 /// Sets, and certificates, that one answer names as lacking; the rest is named by the next one.
 pub const LACKS: usize = 10_000;
 /// Items of one Upload message.

@@ -2,6 +2,7 @@
 
 use time::Duration;
 
+use crate::checkup::CheckupOutcome;
 use crate::digest::{FieldHasher, Fingerprint, SetDigest, StateDigest};
 use crate::directive::{Directives, Generation};
 use crate::host::HostFacts;
@@ -72,7 +73,16 @@ pub struct SpoolEntry {
     /// When it happened, by the PC's clock.
     pub at: Timestamp,
     /// What happened.
-    pub outcome: Outcome,
+    pub told: Told,
+}
+
+/// What an entry of a spool tells.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Told {
+    /// What came of a step of a renewal.
+    Renewal(Outcome),
+    /// What the host's doctor found.
+    Checkup(CheckupOutcome),
 }
 
 /// One Sync from an agent.

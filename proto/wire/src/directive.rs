@@ -1,7 +1,7 @@
 //! Directives to a host, and the nudge that says that some wait.
 
 use inkan_model::digest::Fingerprint;
-use inkan_model::directive::{Directives, Generation, ProbeTarget, RenewalDirective, RenewalWant};
+use inkan_model::directive::{CheckupDirective, Directives, Generation, ProbeTarget, RenewalDirective, RenewalWant};
 use inkan_model::id::RenewalId;
 use inkan_model::limits;
 
@@ -13,16 +13,21 @@ impl TryFrom<pb::Directives> for Directives {
     type Error = InvalidMessage;
 
     fn try_from(message: pb::Directives) -> Result<Self, InvalidMessage> {
-        let pb::Directives { generation, renewals } = message;
+        let pb::Directives { generation, renewals, checkups } = message;
         let renewals = field::each("renewals", renewals, limits::DIRECTED_RENEWALS, RenewalDirective::try_from)?;
-        Ok(Self { generation: Generation(generation), renewals })
+        let checkups = field::each("checkups", checkups, limits::DIRECTED_CHECKUPS, CheckupDirective::try_from)?;
+        Ok(Self { generation: Generation(generation), renewals, checkups })
     }
 }
 
 impl From<Directives> for pb::Directives {
     fn from(directives: Directives) -> Self {
-        let Directives { generation, renewals } = directives;
-        Self { generation: generation.0, renewals: renewals.into_iter().map(Into::into).collect() }
+        let Directives { generation, renewals, checkups } = directives;
+        Self {
+            generation: generation.0,
+            renewals: renewals.into_iter().map(Into::into).collect(),
+            checkups: checkups.into_iter().map(Into::into).collect(),
+        }
     }
 }
 

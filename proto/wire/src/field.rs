@@ -24,7 +24,7 @@ impl InvalidMessage {
     }
 
     /// Refuses the value itself, whose name only the caller knows.
-    fn unnamed(why: impl Display) -> Self {
+    pub(crate) fn unnamed(why: impl Display) -> Self {
         Self::new("", why)
     }
 

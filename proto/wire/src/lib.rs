@@ -8,6 +8,7 @@
 //! This crate imports [`inkan_model`] and no other crate of the workspace. It does no I/O and decides nothing:
 //! whether a valid message is believed is the use cases' business.
 
+mod checkup;
 mod directive;
 mod enrolment;
 mod field;

@@ -4,29 +4,39 @@ use inkan_model::digest::Fingerprint;
 use inkan_model::id::RenewalId;
 use inkan_model::limits;
 use inkan_model::renewal::{Outcome, OutcomeResult, ProbeResult, Proof, RenewalStep};
-use inkan_model::sync::SpoolEntry;
+use inkan_model::sync::{SpoolEntry, Told};
 use inkan_model::time::Timestamp;
 
 use crate::field::{self, InvalidMessage};
 use crate::pb;
 use crate::pb::outcome::Result as Wire;
+use crate::pb::spool_entry::Told as WireTold;
 
 impl TryFrom<pb::SpoolEntry> for SpoolEntry {
     type Error = InvalidMessage;
 
     fn try_from(message: pb::SpoolEntry) -> Result<Self, InvalidMessage> {
-        let pb::SpoolEntry { sequence, at_ms, outcome } = message;
+        let pb::SpoolEntry { sequence, at_ms, told } = message;
         if sequence == 0 {
             return Err(InvalidMessage::new("sequence", "is 0, which is before the first entry"));
         }
-        Ok(Self { sequence, at: Timestamp::from_unix_millis(at_ms), outcome: field::message("outcome", outcome)? })
+        let told = match told {
+            Some(WireTold::Outcome(outcome)) => Told::Renewal(field::message("outcome", Some(outcome))?),
+            Some(WireTold::Checkup(checkup)) => Told::Checkup(field::message("checkup", Some(checkup))?),
+            None => return Err(InvalidMessage::new("outcome", "is missing")),
+        };
+        Ok(Self { sequence, at: Timestamp::from_unix_millis(at_ms), told })
     }
 }
 
 impl From<SpoolEntry> for pb::SpoolEntry {
     fn from(entry: SpoolEntry) -> Self {
-        let SpoolEntry { sequence, at, outcome } = entry;
-        Self { sequence, at_ms: at.as_unix_millis(), outcome: Some(outcome.into()) }
+        let SpoolEntry { sequence, at, told } = entry;
+        let told = match told {
+            Told::Renewal(outcome) => WireTold::Outcome(outcome.into()),
+            Told::Checkup(checkup) => WireTold::Checkup(checkup.into()),
+        };
+        Self { sequence, at_ms: at.as_unix_millis(), told: Some(told) }
     }
 }
 

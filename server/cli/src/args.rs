@@ -98,6 +98,15 @@ when a person has to act, the renewal was given up, or the time is over.")]
     /// Renewals: list, show, abandon
     #[command(subcommand)]
     Renewal(Renewal),
+    /// Have a PC examined: its doctor says what is well, and what to do
+    #[command(after_help = "\
+Examples:
+  inkan checkup SAKURA-01
+  inkan checkup SAKURA-01 --programme common-ca --wait
+  inkan checkup SAKURA-01 --last --json
+
+Nothing is changed on the PC. One that is off is examined when it comes back.")]
+    Checkup(Checkup),
     /// Print a script that completes commands in a shell
     #[command(after_help = "\
 Examples:
@@ -353,6 +362,28 @@ Examples:
         #[command(flatten)]
         limit: Limit,
     },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Checkup {
+    /// The PC: its identifier, or its name
+    #[arg(value_name = "HOST")]
+    pub(crate) host: HostName,
+    /// The system that the PC should be fit for, such as common-ca; without it, what every PC has to pass
+    #[arg(long, value_name = "ID")]
+    pub(crate) programme: Option<String>,
+    /// Ask nothing; show what was found last
+    #[arg(long, conflicts_with_all = ["programme", "wait"])]
+    pub(crate) last: bool,
+    /// Wait for the PC's answer, and show it
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub(crate) wait: bool,
+    /// How long to wait at most, such as 90s or 30m
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_wait, requires = "wait")]
+    pub(crate) timeout: Duration,
+    /// How often to ask while waiting
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_wait, requires = "wait")]
+    pub(crate) interval: Duration,
 }
 
 #[derive(Args, Debug)]

@@ -83,6 +83,7 @@ pub(crate) fn in_words(locale: Locale, name: &str) -> &str {
         "now" => ("今すぐ", "now"),
         "soon" => ("早めに", "soon"),
         "watch" => ("様子見", "watch"),
+        "well" => ("正常", "well"),
         "active" => ("稼働中", "active"),
         "report_only" => ("承認待ち", "to be approved"),
         "suspended" => ("停止中", "suspended"),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use inkan_model::directive::ProbeTarget;
 use inkan_model::operator::{Operator, Permission};
+use inkan_model::programme::Programme;
 use inkan_model::{Clock, Timestamp};
 use time::Duration;
 use tokio::sync::Semaphore;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub token_session: Duration,
     /// First wait after a failed step; doubled each time, at most a day.
     pub retry_after: Duration,
+    /// The systems that PCs can be examined for.
+    pub programmes: Vec<Programme>,
 }
 
 impl Default for Settings {
@@ -60,6 +63,8 @@ impl Default for Settings {
             browser_session: Duration::hours(12),
             token_session: Duration::days(30),
             retry_after: Duration::minutes(1),
+            // A test reads every file that is shipped, so that none is missing here.
+            programmes: crate::programmes::shipped().unwrap_or_default(),
         }
     }
 }

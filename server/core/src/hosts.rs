@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use inkan_model::checkup::Checkup;
 use inkan_model::clinic::Clinic;
 use inkan_model::event::Event;
 use inkan_model::host::HostState;
@@ -147,6 +148,11 @@ impl FleetView {
     /// A host's timeline, newest first.
     pub async fn events(&self, host: HostId, page: &PageRequest) -> Result<Page<Event>, Error> {
         Ok(self.db.list_events(self.vendor, host, page).await?)
+    }
+
+    /// A host's checkups, newest first.
+    pub(crate) async fn list_checkups(&self, host: HostId, limit: u16) -> Result<Vec<Checkup>, Error> {
+        Ok(self.db.list_checkups(self.vendor, host, limit).await?)
     }
 
     /// Renewals, newest first.

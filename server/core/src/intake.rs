@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use inkan_model::identity::renew_at;
 use inkan_model::limits;
 use inkan_model::store::{SetDelta, StoreSet};
-use inkan_model::sync::{Lacks, SpoolEntry, SpoolPosition, SyncAnswer, SyncReport, state_digest};
+use inkan_model::sync::{Lacks, SpoolEntry, SpoolPosition, SyncAnswer, SyncReport, Told, state_digest};
 use inkan_model::time::DAY;
 use inkan_model::{Certificate, HostId, SetDigest, Timestamp};
 use time::Duration;
@@ -119,8 +119,14 @@ impl Core {
         let Some(new) = new_entries(session.spool, report)? else { return Ok(session.spool) };
         let Some(last) = new.last() else { return Ok(session.spool) };
         let position = SpoolPosition { epoch: report.epoch, sequence: last.sequence };
-        let outcomes: Vec<_> = new.iter().map(|entry| entry.outcome.clone()).collect();
-        self.apply_outcomes(host, session, &outcomes, position, now).await?;
+        let (mut outcomes, mut checkups) = (Vec::new(), Vec::new());
+        for entry in new {
+            match entry.told.clone() {
+                Told::Renewal(outcome) => outcomes.push(outcome),
+                Told::Checkup(checkup) => checkups.push(checkup),
+            }
+        }
+        self.apply_outcomes(host, session, &outcomes, checkups, position, now).await?;
         Ok(position)
     }
 
@@ -248,10 +254,10 @@ mod tests {
         let entry = |sequence: &u64| SpoolEntry {
             sequence: *sequence,
             at: Timestamp::default(),
-            outcome: Outcome {
+            told: Told::Renewal(Outcome {
                 renewal: RenewalId::new(Timestamp::default(), [0; 10]),
                 result: OutcomeResult::Unrecognized(0),
-            },
+            }),
         };
         SyncReport {
             epoch,

@@ -6,6 +6,7 @@
 //! in one place of the server program.
 
 pub mod assess;
+pub mod checkups;
 pub mod clinics;
 pub mod core;
 pub mod enrolment;
@@ -17,6 +18,7 @@ pub mod intake;
 pub mod operators;
 pub mod plan;
 pub mod ports;
+pub mod programmes;
 pub mod renewals;
 pub mod search;
 pub mod tasks;

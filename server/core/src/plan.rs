@@ -18,7 +18,7 @@ pub fn plan_directives(generation: Generation, renewals: &[Renewal], probe: Opti
         let Renewal { id, location, old, .. } = renewal;
         Some(RenewalDirective { renewal: *id, location: location.clone(), old: *old, want })
     };
-    Directives { generation, renewals: renewals.iter().filter_map(directive).collect() }
+    Directives { generation, renewals: renewals.iter().filter_map(directive).collect(), checkups: Vec::new() }
 }
 
 fn plan_want(state: &RenewalState, probe: Option<&ProbeTarget>) -> Option<RenewalWant> {

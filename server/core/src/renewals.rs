@@ -8,6 +8,7 @@ use std::sync::Arc;
 use inkan_issuance::private_ca::{CertificationAuthority, Order, verify_issued_by};
 use inkan_issuance::proof::{public_key_of, verify_signature};
 use inkan_issuance::request::{Request, subject_of};
+use inkan_model::checkup::CheckupOutcome;
 use inkan_model::directive::{Directives, Generation};
 use inkan_model::operator::{Operator, Permission};
 use inkan_model::renewal::{Outcome, Renewal, RenewalState, RenewalStep, Requester};
@@ -18,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 use time::Duration;
 use tracing::{debug, warn};
 
+use crate::checkups::plan_checkups;
 use crate::core::{Core, require};
 use crate::error::{AgentRefusal, Error};
 use crate::feed::Change;
@@ -89,7 +91,7 @@ impl Core {
 
     /// Asking again is how a person says that what they had to do is done.
     async fn start_over(&self, live: &Renewal, by: OperatorId, now: Timestamp) -> DbResult<()> {
-        self.change_renewals(live.host, Some(by), now, None, |current| {
+        self.change_renewals(live.host, Some(by), now, ToldByHost::default(), |current| {
             let waiting = current.iter().find(|one| one.id == live.id)?;
             Some(vec![waiting.clone().start_over(now).ok()?])
         })
@@ -107,7 +109,7 @@ impl Core {
         let found = self.view(operator)?.renewal(renewal).await?;
         let (now, by) = (self.now(), operator.id);
         let mut refused = None;
-        self.change_renewals(found.host, Some(by), now, None, |live| {
+        self.change_renewals(found.host, Some(by), now, ToldByHost::default(), |live| {
             let one = live.iter().find(|one| one.id == renewal)?;
             if matches!(one.state, RenewalState::Proven { .. }) {
                 refused = Some("the new certificate is proven already; it will be finished".to_owned());
@@ -189,12 +191,13 @@ impl Core {
         })
     }
 
-    /// What outcomes of a host make of its renewals, committed together with the spool's position.
+    /// What outcomes of a host make of its renewals, committed together with what its doctor found and the spool's position.
     pub(crate) async fn apply_outcomes(
         &self,
         host: HostId,
         session: &HostSession,
         outcomes: &[Outcome],
+        checkups: Vec<CheckupOutcome>,
         position: SpoolPosition,
         now: Timestamp,
     ) -> Result<(), AgentRefusal> {
@@ -203,7 +206,8 @@ impl Core {
             let spki = chain.first().and_then(|leaf| public_key_of(leaf).ok());
             spki.is_some_and(|spki| verify_signature(&spki, message, signature).is_ok())
         };
-        self.change_renewals(host, None, now, Some(position), |live| {
+        let told = ToldByHost { acknowledged: Some(position), checkups };
+        self.change_renewals(host, None, now, told, |live| {
             let mut after = live.to_vec();
             let mut reached = Vec::new();
             for outcome in outcomes {
@@ -239,7 +243,7 @@ impl Core {
             for (renewal, step) in steps {
                 moved.extend(self.take_server_step(renewal, step, generation, now).await);
             }
-            self.change_renewals(host, by, now, None, |current| {
+            self.change_renewals(host, by, now, ToldByHost::default(), |current| {
                 // A row that somebody else moved meanwhile is left to the next round.
                 let still =
                     |next: &Renewal| live.iter().any(|one| one.value.id == next.id && current.contains(&one.value));
@@ -314,10 +318,11 @@ impl Core {
         host: HostId,
         by: Option<OperatorId>,
         now: Timestamp,
-        acknowledged: Option<SpoolPosition>,
+        told: ToldByHost,
         mut decide: impl FnMut(&[Renewal]) -> Option<Vec<Renewal>>,
     ) -> DbResult<()> {
         let probe = self.settings().probe.as_ref();
+        let ToldByHost { acknowledged, checkups } = told;
         for attempt in 1.. {
             let Some(session) = self.db().find_session(host).await? else { return Ok(()) };
             let live = self.db().list_live_renewals(host).await?;
@@ -329,8 +334,11 @@ impl Core {
             }
             let after: Vec<_> = before.iter().map(|one| moved_or(&moved, one)).collect();
             let next = session.generation.next();
-            let generation = needs_new_generation(&before, &after, probe).then_some((session.generation, next));
-            let change = RenewalChange { moved, acknowledged, generation, applied: None, by, now };
+            // A checkup that is answered is no longer listed.
+            let tell_anew = needs_new_generation(&before, &after, probe) || self.answers_any(host, &checkups).await?;
+            let generation = tell_anew.then_some((session.generation, next));
+            let checkups = checkups.clone();
+            let change = RenewalChange { moved, checkups, acknowledged, generation, applied: None, by, now };
             match self.db().record_renewals(host, &change).await {
                 Ok(()) => {
                     self.inner.feed.publish(Change { vendor: session.vendor, host });
@@ -344,6 +352,14 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    async fn answers_any(&self, host: HostId, checkups: &[CheckupOutcome]) -> DbResult<bool> {
+        if checkups.is_empty() {
+            return Ok(false);
+        }
+        let waiting = self.db().list_waiting_checkups(host).await?;
+        Ok(waiting.iter().any(|waiting| checkups.iter().any(|answered| answered.checkup == waiting.id)))
     }
 
     /// The host's directives, when they are not the ones that the agent has; remembers which it has.
@@ -369,7 +385,8 @@ impl Core {
         }
         let live = self.db().list_live_renewals(host).await?;
         let renewals: Vec<_> = live.into_iter().map(|one| one.value).collect();
-        Ok(Some(plan_directives(current, &renewals, self.settings().probe.as_ref())))
+        let checkups = plan_checkups(self.db().list_waiting_checkups(host).await?);
+        Ok(Some(Directives { checkups, ..plan_directives(current, &renewals, self.settings().probe.as_ref()) }))
     }
 }
 
@@ -381,6 +398,13 @@ fn serial_of(renewal: &Renewal, csr: &[u8]) -> [u8; 16] {
     serial.copy_from_slice(&digest[..16]);
     serial[0] = (serial[0] & 0x7f) | 0x40;
     serial
+}
+
+/// What a host told in one Sync, to be committed with what it makes of its renewals.
+#[derive(Default)]
+struct ToldByHost {
+    acknowledged: Option<SpoolPosition>,
+    checkups: Vec<CheckupOutcome>,
 }
 
 struct IssueRefusal {

@@ -265,7 +265,7 @@ pub(super) struct Wording {
     /// The language of statements and remedies; else `Accept-Language`, else the operator's own.
     #[serde(default, deserialize_with = "parsed")]
     #[param(inline, value_type = Option<LocaleWord>)]
-    lang: Option<LocaleWord>,
+    pub(super) lang: Option<LocaleWord>,
 }
 
 /// Show a host

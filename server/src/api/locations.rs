@@ -4,8 +4,10 @@ use std::borrow::Cow;
 
 use axum::Json;
 use axum::extract::State;
+use data_encoding::HEXLOWER;
 use inkan_core::Core;
 use inkan_core::ports::{LocationEntry, LocationRow};
+use inkan_model::properties::{EntryProperties, TrustFlags, TrustLevel};
 use inkan_model::store::{self, ReadError, Scope};
 use inkan_model::{HostId, SetDigest};
 use serde::{Deserialize, Serialize};
@@ -120,6 +122,8 @@ pub(super) enum Entry {
         key: Cow<'static, str>,
         /// File name or friendly name.
         name: Option<String>,
+        /// What else the store says about it; null where it says nothing.
+        properties: Option<Properties>,
     },
     /// Something that could not be read.
     Unreadable {
@@ -132,14 +136,71 @@ pub(super) enum Entry {
     },
 }
 
+/// What a store says about an entry beyond the certificate itself.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Properties {
+    /// The provider that keeps the key, as the platform names it.
+    key_provider: Option<String>,
+    /// Whether the platform would give the key out; null where there is no key or it cannot be told.
+    key_exportable: Option<bool>,
+    /// The purposes to which the store limits it, as object identifiers; null is no limit, an empty list is for nothing.
+    purposes: Option<Vec<String>>,
+    /// The names to which the store limits what it may vouch for: NameConstraints (RFC 5280) as DER, in hexadecimal.
+    name_constraints: Option<String>,
+    /// What the store trusts it for, where it says so by purpose (NSS).
+    trust: Option<Trust>,
+}
+
+/// Trust by purpose: `unset`, `anchor`, `peer`, `distrusted` or `must_verify`; more may come.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Trust {
+    /// For servers' certificates.
+    server: Cow<'static, str>,
+    /// For clients' certificates.
+    client: Cow<'static, str>,
+    /// For e-mail.
+    email: Cow<'static, str>,
+    /// For signed code.
+    code: Cow<'static, str>,
+}
+
+impl Properties {
+    fn of(properties: EntryProperties) -> Option<Self> {
+        if properties.is_empty() {
+            return None;
+        }
+        let EntryProperties { key_provider, key_exportable, purposes, name_constraints, trust } = properties;
+        let trust = trust.map(|TrustFlags { server, client, email, code }| Trust {
+            server: trust_name(server),
+            client: trust_name(client),
+            email: trust_name(email),
+            code: trust_name(code),
+        });
+        let name_constraints = name_constraints.map(|der| HEXLOWER.encode(&der));
+        Some(Self { key_provider, key_exportable, purposes, name_constraints, trust })
+    }
+}
+
+fn trust_name(level: TrustLevel) -> Cow<'static, str> {
+    match level {
+        TrustLevel::Unset => "unset".into(),
+        TrustLevel::Anchor => "anchor".into(),
+        TrustLevel::Peer => "peer".into(),
+        TrustLevel::Distrusted => "distrusted".into(),
+        TrustLevel::MustVerify => "must_verify".into(),
+        TrustLevel::Unrecognized(number) => format!("unrecognized_{number}").into(),
+    }
+}
+
 impl From<LocationEntry> for Entry {
     fn from(entry: LocationEntry) -> Self {
         match entry {
-            LocationEntry::Certificate { certificate, facts, key, name, .. } => Self::Certificate {
+            LocationEntry::Certificate { certificate, facts, key, name, properties } => Self::Certificate {
                 certificate: Sha256Text(certificate),
                 facts: facts.map(Into::into),
                 key: key_name(key),
                 name,
+                properties: Properties::of(properties),
             },
             LocationEntry::Unreadable { sha256, name, why } => {
                 Self::Unreadable { sha256: sha256.map(Sha256Text), name, why }

@@ -6,6 +6,7 @@
 
 mod caller;
 mod certificates;
+mod checkups;
 mod clinics;
 mod correlation;
 mod document;
@@ -72,6 +73,7 @@ fn routes(core: &Core) -> OpenApiRouter<Core> {
         .merge(clinics::routes())
         .merge(join_tokens::routes())
         .merge(hosts::routes())
+        .merge(checkups::routes())
         .merge(locations::routes())
         .merge(certificates::routes())
         .merge(findings::routes())

@@ -1,5 +1,3 @@
-use inkan_model::EntryProperties;
-use inkan_model::properties::TrustFlags;
 use inkan_model::store::{Scope, StoreKind};
 use proptest::prelude::*;
 
@@ -72,13 +70,27 @@ fn a_certificate_that_a_store_has_and_does_not_trust_is_not_already_an_anchor() 
 }
 
 #[test]
+fn trust_of_servers_alone_keeps_a_limit_to_servers_and_no_other() {
+    let der = authority();
+    let limited = |purpose: &str| {
+        kept(&der, EntryProperties { purposes: Some(vec![purpose.to_owned()]), ..EntryProperties::default() })
+    };
+    let servers = kept(&der, trust(TrustLevel::Anchor));
+    assert!(stands_as(&servers, &limited(SERVER_AUTH)));
+    assert!(!stands_as(&servers, &limited("1.3.6.1.5.5.7.3.4")));
+    assert!(!stands_as(&kept(&der, EntryProperties::default()), &limited(SERVER_AUTH)));
+    let mut everything = servers;
+    if let Some(trust) = &mut everything.properties.trust {
+        trust.email = TrustLevel::Anchor;
+    }
+    assert!(!stands_as(&everything, &limited(SERVER_AUTH)));
+}
+
+#[test]
 fn an_earlier_change_must_be_over_before_the_next_of_the_same_certificate() {
     let journal = [record(1, Deed::Import { name: None, before: None }, ChangeState::Planned)];
     let wanted = Wanted::NoAnchor(Fingerprint::of(b"certificate"));
-    assert_eq!(
-        plan_here(&wanted, &Standing::default(), &journal),
-        Err(Refusal::Unfinished { change: journal[0].id })
-    );
+    assert_eq!(plan_here(&wanted, &Standing::default(), &journal), Err(Refusal::Unfinished { change: journal[0].id }));
     let elsewhere = plan(&wanted, &location("/b"), &Standing::default(), &journal, &BTreeSet::new(), NOW);
     assert_eq!(elsewhere, Ok(Plan::AlreadySo));
 }
@@ -138,9 +150,8 @@ fn the_newest_place_is_restored_first() {
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
-    let anchor = || any::<bool>().prop_map(|limited| {
-        kept(b"1", if limited { purposes() } else { EntryProperties::default() })
-    });
+    let anchor =
+        || any::<bool>().prop_map(|limited| kept(b"1", if limited { purposes() } else { EntryProperties::default() }));
     let certificate = || Just(KeptCertificate { der: Der(b"1".to_vec()), key: KeyPresence::Absent, name: None });
     prop_oneof![
         (anchor(), prop::option::of(anchor())).prop_map(|(wanted, before)| Deed::AddAnchor { wanted, before }),

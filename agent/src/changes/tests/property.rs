@@ -36,9 +36,8 @@ fn asked() -> impl Strategy<Value = Asked> {
         2 => Just(Command::Import),
         1 => Just(Command::RemoveCertificate),
     ];
-    (command, 0..2_usize, 0..AUTHORITIES, prop::option::of(0_usize..40)).prop_map(
-        |(command, place, certificate, killed_after)| Asked { command, place, certificate, killed_after },
-    )
+    (command, 0..2_usize, 0..AUTHORITIES, prop::option::of(0_usize..40))
+        .prop_map(|(command, place, certificate, killed_after)| Asked { command, place, certificate, killed_after })
 }
 
 /// What was there before the agent came: for each authority, whether it is an anchor, and whether a limited one.
@@ -75,8 +74,7 @@ impl Asked {
             matches!(entry, SetEntry::Certificate { certificate: c, key, .. }
                 if *c == certificate && is_anchor(*key) == anchor)
         };
-        let entry =
-            |key, properties| SetEntry::Certificate { certificate, key, name: None, properties };
+        let entry = |key, properties| SetEntry::Certificate { certificate, key, name: None, properties };
         match self.command {
             Command::Add { limited } => {
                 entries.retain(|entry| !is(entry, true));

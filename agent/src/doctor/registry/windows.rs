@@ -90,3 +90,6 @@ impl EditRegistry for WindowsRegistry {
         found(key.delete_value(name)).map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests;

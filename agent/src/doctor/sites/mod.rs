@@ -283,3 +283,6 @@ fn result(probe: &SiteProbe) -> CheckResult {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ use inkan_model::store::{Location, ReadErrorKind, Scope, StoreKind};
 
 pub(crate) use self::passwords::PasswordFiles;
 use self::survey::{Interest, Survey, read_error, whole};
-pub use self::users::{User, Users};
+pub use self::users::{ListUsers, User, Users};
 use crate::folder::{Folder, Gate, OpenGate};
 use crate::{ChangeError, Keyring, PrivateKey, Reading, StoreBackend};
 

@@ -1,11 +1,12 @@
 //! Whose directories are looked at: the people of this PC, by name and home.
 
+use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use inkan_model::limits;
 
-use crate::folder::{Folder, OpenGate};
+use crate::folder::{Folder, Kind, Named, OpenGate};
 
 /// Bytes of the list of users.
 const LIST_BYTES: usize = 1024 * 1024;
@@ -28,12 +29,33 @@ pub enum Users {
     Listed(PathBuf),
     /// These.
     Given(Vec<User>),
+    /// One for each folder in this one, by the folder's name, as macOS keeps homes.
+    HomesIn(PathBuf),
+    /// Whoever the operating system names, asked anew each time.
+    Asked(Arc<dyn ListUsers>),
+}
+
+/// An operating system that is asked for its users.
+pub trait ListUsers: Debug + Send + Sync {
+    /// The users as they are now, in any order.
+    fn list(&self) -> Vec<User>;
 }
 
 impl Users {
-    /// The list of a Unix system.
+    /// The users of this PC.
+    #[cfg(windows)]
     pub fn of_system() -> Self {
-        Self::Listed(PathBuf::from("/etc/passwd"))
+        Self::Asked(Arc::new(crate::windows::People::default()))
+    }
+
+    /// The users of this PC.
+    #[cfg(not(windows))]
+    pub fn of_system() -> Self {
+        if cfg!(target_os = "macos") {
+            Self::HomesIn(PathBuf::from("/Users"))
+        } else {
+            Self::Listed(PathBuf::from("/etc/passwd"))
+        }
     }
 
     /// The users, sorted, at most [`limits::USERS`].
@@ -44,12 +66,29 @@ impl Users {
                 Vec::new()
             }),
             Self::Given(users) => users.clone(),
+            Self::Asked(system) => system.list(),
+            Self::HomesIn(folder) => homes_in(folder).unwrap_or_else(|error| {
+                tracing::warn!(path = %folder.display(), %error, "the folder of homes could not be read");
+                Vec::new()
+            }),
         };
         users.sort_unstable();
         users.dedup();
         users.truncate(limits::USERS);
         users
     }
+}
+
+fn homes_in(path: &Path) -> std::io::Result<Vec<User>> {
+    // What several users share is nobody's home.
+    const SHARED: &str = "Shared";
+    let names = Folder::open(path, Arc::new(OpenGate))?.names()?.names;
+    let home = |named: Named| {
+        let name = named.name.to_str().filter(|name| !name.starts_with('.') && *name != SHARED)?.to_owned();
+        let usable = named.kind == Kind::Folder && limits::check_name(&name, limits::SHORT_TEXT).is_ok();
+        usable.then(|| User { home: path.join(&name), name })
+    };
+    Ok(names.into_iter().filter_map(home).collect())
 }
 
 fn read_list(path: &Path) -> std::io::Result<Vec<User>> {
@@ -75,6 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(unix)]
     fn people_are_listed_and_system_accounts_are_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("passwd");
@@ -83,6 +123,17 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let users = Users::Listed(path).list();
         assert_eq!(users, [User { name: "mika".to_owned(), home: "/home/mika".into() }]);
+    }
+
+    #[test]
+    fn each_folder_of_homes_is_a_user_and_what_they_share_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["mika", "Shared", ".hidden"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        let users = Users::HomesIn(folder.path().to_path_buf()).list();
+        assert_eq!(users, [User { name: "mika".to_owned(), home: folder.path().join("mika") }]);
     }
 
     #[test]

@@ -90,7 +90,11 @@ impl Folder {
     }
 
     /// There is no portable way to ask without changing something.
-    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "the same signature as on platforms that can tell")]
+    #[expect(
+        clippy::unnecessary_wraps,
+        clippy::unused_self,
+        reason = "the same signature as on platforms that can tell"
+    )]
     pub(crate) fn may_change(&self) -> io::Result<()> {
         Ok(())
     }

@@ -5,16 +5,18 @@
 //! made meanwhile is started from and not lost.
 
 use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use inkan_model::limits::tame_text;
 use inkan_model::store::Location;
 use inkan_model::{Certificate, EntryProperties, Fingerprint};
 use zeroize::Zeroizing;
 
-use super::{JavaKeystores, jks};
 use super::keystore::{Contents, Form, Integrity, Keystore};
 use super::keytool::Keytool;
 use super::places::Place;
+use super::{JavaKeystores, jks};
 use crate::files::survey::FILE_BYTES;
 use crate::folder::{Content, Folder};
 use crate::turn::Turn;
@@ -26,6 +28,10 @@ const BACKUP: &str = ".inkan-backup";
 const NEW: &str = ".inkan-new";
 /// How often a change starts anew because somebody else was quicker.
 const TRIES: usize = 5;
+/// How long a file that is in use is waited for, where that keeps it from being replaced.
+const IN_USE: Duration = Duration::from_secs(5);
+/// How often it is tried meanwhile.
+const LOOK: Duration = Duration::from_millis(50);
 /// Characters of an alias.
 const ALIAS: usize = 200;
 
@@ -153,7 +159,8 @@ impl<'t> Target<'t> {
     }
 
     fn change(&self, wanted: &Wanted<'_>) -> Result<Changed, ChangeError> {
-        let _turn = Turn::take(&self.place.folder_path()).map_err(|cause| self.failed("have the keystore to itself", cause))?;
+        let _turn =
+            Turn::take(&self.place.folder_path()).map_err(|cause| self.failed("have the keystore to itself", cause))?;
         for _ in 0..TRIES {
             let start = self.start()?;
             let is_there = |certificate| start.keystore.alias_of(certificate).is_some();
@@ -201,13 +208,8 @@ impl<'t> Target<'t> {
         let access = start.content.access;
         let backed_up = self.back_up(&start.content)?;
         let write = self.folder.remove(&temporary).and_then(|()| self.folder.create(&temporary, &made.bytes, access));
-        let replaced = write.map_err(|cause| self.failed("write the new file", cause)).and_then(|()| {
-            if self.read(name)?.bytes != start.content.bytes {
-                return Ok(false);
-            }
-            let renamed = self.folder.rename(&temporary, &self.folder, name);
-            renamed.map_err(|cause| self.failed("put the new file in its place", cause)).map(|()| true)
-        });
+        let written = write.map_err(|cause| self.failed("write the new file", cause));
+        let replaced = written.and_then(|()| self.put_in_place(&temporary, &start.content));
         if !matches!(replaced, Ok(true)) {
             self.clean_up(&[&temporary]);
             if backed_up {
@@ -225,6 +227,23 @@ impl<'t> Target<'t> {
         let undone = self.folder.replace(name, &temporary, &start.content.bytes, access);
         undone.map_err(|cause| self.failed("put the old file back", cause))?;
         Err(self.not_confirmed("it reads back as something else"))
+    }
+
+    /// Renames the new file over the old one, where that is what it was.
+    fn put_in_place(&self, temporary: &str, old: &Content) -> Result<bool, ChangeError> {
+        let name = &self.place.name;
+        let began = Instant::now();
+        loop {
+            if self.read(name)?.bytes != old.bytes {
+                return Ok(false);
+            }
+            match self.folder.rename(temporary, &self.folder, name) {
+                Ok(()) => return Ok(true),
+                // Windows refuses while anybody has the file open, be it to read it once as each Java does when it starts.
+                Err(error) if cfg!(windows) && is_in_use(&error) && began.elapsed() < IN_USE => thread::sleep(LOOK),
+                Err(cause) => return Err(self.failed("put the new file in its place", cause)),
+            }
+        }
     }
 
     /// Keeps the file as it is before the first change; says whether this was it.
@@ -247,7 +266,10 @@ impl<'t> Target<'t> {
     fn drop_backup_of(&self, contents: &Contents) {
         let backup = self.backup();
         let is_needless = || match self.folder.kind(&backup) {
-            Ok(Some(_)) => self.folder.read(&backup, FILE_BYTES).is_ok_and(|kept| self.understand(&kept.bytes).contents() == *contents),
+            Ok(Some(_)) => self
+                .folder
+                .read(&backup, FILE_BYTES)
+                .is_ok_and(|kept| self.understand(&kept.bytes).contents() == *contents),
             Ok(None) | Err(_) => false,
         };
         if is_needless() {
@@ -304,7 +326,9 @@ impl Start {
         };
         match self.keystore.form {
             Form::Jks => Ok(Writer::Ourselves(password)),
-            Form::Pkcs12 if sealed && password.is_empty() => refuse("its password is empty, which keytool does not take"),
+            Form::Pkcs12 if sealed && password.is_empty() => {
+                refuse("its password is empty, which keytool does not take")
+            }
             Form::Pkcs12 => match Keytool::find(&target.store.places, target.place.runtime.as_deref()) {
                 Some(keytool) => Ok(Writer::Keytool(keytool, password)),
                 None => refuse("it is PKCS#12, and there is no keytool that the agent may run to write it"),
@@ -312,6 +336,11 @@ impl Start {
             Form::Unusable => refuse("it is damaged"),
         }
     }
+}
+
+/// Whether an error may mean that another program has a file open (`ERROR_ACCESS_DENIED`, `ERROR_SHARING_VIOLATION`).
+fn is_in_use(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(5 | 32))
 }
 
 fn read_only(location: &Location, why: &str) -> ChangeError {

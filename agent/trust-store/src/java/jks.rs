@@ -107,7 +107,8 @@ impl Jks {
 
     /// Takes each trusted entry of this certificate away.
     pub(super) fn remove_trusted(&mut self, certificate: Fingerprint) {
-        let meant = |entry: &Entry| matches!(&entry.content, Content::Trusted(der) if Fingerprint::of(der) == certificate);
+        let meant =
+            |entry: &Entry| matches!(&entry.content, Content::Trusted(der) if Fingerprint::of(der) == certificate);
         self.entries.retain(|entry| !meant(entry));
     }
 

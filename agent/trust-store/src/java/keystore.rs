@@ -233,9 +233,11 @@ const UNCHECKED: &str = "no known password fits, so it cannot be told whether so
 fn held_of(entry: &jks::Entry) -> Vec<Held> {
     let held = |role, der: &Vec<u8>| Held { alias: entry.alias.clone(), role, der: der.clone() };
     match &entry.content {
-        Content::Key { chain } => {
-            chain.iter().enumerate().map(|(at, der)| held(if at == 0 { Role::OfKey } else { Role::Beside }, der)).collect()
-        }
+        Content::Key { chain } => chain
+            .iter()
+            .enumerate()
+            .map(|(at, der)| held(if at == 0 { Role::OfKey } else { Role::Beside }, der))
+            .collect(),
         Content::Secret => Vec::new(),
         Content::Trusted(der) => vec![held(Role::Trusted, der)],
     }

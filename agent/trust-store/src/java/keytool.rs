@@ -18,7 +18,7 @@ use super::places::Places;
 use crate::program::Program;
 
 /// How long a change may take: a virtual machine starts in one second, or in ten on a PC that is old and busy.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 /// The environment variable that the password travels in.
 const PASSWORD: &str = "INKAN_STORE_PASSWORD";
 /// Stands where a password has to stand and none is needed; shorter ones are refused by the program.
@@ -59,9 +59,17 @@ impl Keytool {
         fs::read(store)
     }
 
-    fn run(&self, command: &str, store: &Path, password: &Zeroizing<String>, alias: &str, more: &[OsString]) -> io::Result<()> {
+    fn run(
+        &self,
+        command: &str,
+        store: &Path,
+        password: &Zeroizing<String>,
+        alias: &str,
+        more: &[OsString],
+    ) -> io::Result<()> {
         let mut arguments: Vec<OsString> = MACHINE.map(OsString::from).into();
-        arguments.extend([command, "-noprompt", "-storetype", "PKCS12", "-storepass:env", PASSWORD].map(OsString::from));
+        arguments
+            .extend([command, "-noprompt", "-storetype", "PKCS12", "-storepass:env", PASSWORD].map(OsString::from));
         arguments.extend(["-alias".into(), alias.into(), "-keystore".into(), store.into()]);
         arguments.extend_from_slice(more);
         let secrets = [(PASSWORD, password)];
@@ -102,14 +110,11 @@ impl Scratch {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         const TRIES: u32 = 1_000;
         let base = std::env::temp_dir();
-        let mut builder = fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         for _ in 0..TRIES {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
             let path = base.join(format!("inkan-keystore-{}-{number}", std::process::id()));
             // A name that is taken, by whomever, is left alone.
-            match builder.create(&path) {
+            match create_private(&path) {
                 Ok(()) => return Ok(Self(path)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
@@ -123,6 +128,19 @@ impl Scratch {
         fs::OpenOptions::new().write(true).create_new(true).open(&path)?.write_all(bytes)?;
         Ok(path)
     }
+}
+
+/// Makes a folder that is its maker's alone from the first moment.
+#[cfg(unix)]
+fn create_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().mode(0o700).create(path)
+}
+
+/// Makes a folder with the rights of the folder of temporary files: for its maker and administrators.
+#[cfg(not(unix))]
+fn create_private(path: &Path) -> io::Result<()> {
+    fs::create_dir(path)
 }
 
 impl Drop for Scratch {

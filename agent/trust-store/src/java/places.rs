@@ -28,8 +28,14 @@ const IN_HOMES: [&str; 4] = [
     "Library/Application Support/Oracle/Java/Deployment/security",
 ];
 /// A user's keystores, by name.
-const OF_USERS: [&str; 6] =
-    [".keystore", "trusted.cacerts", "trusted.certs", "trusted.clientcerts", "trusted.jssecacerts", "trusted.jssecerts"];
+const OF_USERS: [&str; 6] = [
+    ".keystore",
+    "trusted.cacerts",
+    "trusted.certs",
+    "trusted.clientcerts",
+    "trusted.jssecacerts",
+    "trusted.jssecerts",
+];
 
 /// Folders in which Linux distributions, and people, install runtimes.
 #[cfg(target_os = "linux")]
@@ -97,7 +103,8 @@ impl Places {
     pub(super) fn of_system() -> Self {
         #[cfg(windows)]
         let (roots, runtimes) = {
-            let programs = ["ProgramFiles", "ProgramFiles(x86)", "ProgramW6432"].into_iter().filter_map(std::env::var_os);
+            let programs =
+                ["ProgramFiles", "ProgramFiles(x86)", "ProgramW6432"].into_iter().filter_map(std::env::var_os);
             let below = |folder| ROOTS.iter().map(move |root| Path::new(&folder).join(root)).collect::<Vec<_>>();
             (programs.flat_map(below).collect(), super::registry::runtimes())
         };
@@ -140,7 +147,8 @@ impl Places {
             first.into_iter().chain(second)
         });
         let candidates = self.runtimes.iter().cloned().chain(in_roots);
-        let homes = candidates.flat_map(|folder| HOMES.map(|home| if home.is_empty() { folder.clone() } else { folder.join(home) }));
+        let homes = candidates
+            .flat_map(|folder| HOMES.map(|home| if home.is_empty() { folder.clone() } else { folder.join(home) }));
         let mut homes: Vec<_> =
             homes.filter(|home| KEYSTORES.iter().any(|keystore| home.join(keystore).is_file())).collect();
         homes.sort_unstable();
@@ -151,7 +159,9 @@ impl Places {
     fn add(&self, found: &mut BTreeMap<Location, Place>, path: &Path, runtime: Option<&Path>) {
         // A keystore that the settings name and that is not there has no content, and nobody misses it.
         let Ok(target) = path.canonicalize() else { return };
-        let (Some(base), Some(name)) = (target.parent(), target.file_name().and_then(|name| name.to_str())) else { return };
+        let (Some(base), Some(name)) = (target.parent(), target.file_name().and_then(|name| name.to_str())) else {
+            return;
+        };
         if !target.is_file() {
             return;
         }

@@ -147,6 +147,8 @@ impl<'b> Walk<'b> {
         self.byte().map(drop)
     }
 
+    /// What was met before; the inner `None` stands for something else than a class.
+    #[expect(clippy::option_option, reason = "what is no class is something else than a broken stream")]
     fn reference(&mut self) -> Option<Option<Class>> {
         let handle = self.number()?.checked_sub(FIRST_HANDLE)?;
         self.handles.get(usize::try_from(handle).ok()?).cloned()

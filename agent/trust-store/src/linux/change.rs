@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use inkan_model::limits::{self, tame_text};
 use inkan_model::store::Location;
 use inkan_model::{Certificate, EntryProperties, Fingerprint};
+use zeroize::Zeroizing;
 
 use super::distribution::{Anchors, BundleProgram, PROGRAMS_IN};
 use super::local_anchors::{LocalAnchors, Named, survey};
@@ -37,7 +38,9 @@ impl AnchorStore for LocalAnchors {
 
     fn find_anchor(&self, location: &Location, certificate: Fingerprint) -> Result<Option<Anchor>, ChangeError> {
         let read = match Self::named(location) {
-            Some(Named::Anchors(Anchors { folder, only, .. })) => self.folder(folder).map(|folder| survey(&folder, *only)),
+            Some(Named::Anchors(Anchors { folder, only, .. })) => {
+                self.folder(folder).map(|folder| survey(&folder, *only))
+            }
             Some(Named::Distrusted(_)) | None => return Err(read_only(location, "it is no folder of anchors")),
         };
         let read = read.map_err(|cause| ChangeError::Io { step: format!("open {location}"), cause })?;
@@ -90,7 +93,10 @@ impl<'t> Target<'t> {
         let anchors = match LocalAnchors::named(location) {
             Some(Named::Anchors(anchors)) => anchors,
             Some(Named::Distrusted(_)) => {
-                return Err(read_only(location, "it holds what is never to be trusted, and only its administrator decides that"));
+                return Err(read_only(
+                    location,
+                    "it holds what is never to be trusted, and only its administrator decides that",
+                ));
             }
             None => return Err(read_only(location, "it is not a folder of anchors of this operating system")),
         };
@@ -133,7 +139,8 @@ impl<'t> Target<'t> {
     fn remove(&self, certificate: Fingerprint) -> Result<Changed, ChangeError> {
         let survey = self.survey();
         let files: Vec<_> = holding(&survey, certificate).collect();
-        let unread = !survey.errors.is_empty() || survey.folders.iter().any(|folder| folder.files.iter().any(|file| file.outcome.is_err()));
+        let unread = !survey.errors.is_empty()
+            || survey.folders.iter().any(|folder| folder.files.iter().any(|file| file.outcome.is_err()));
         if files.is_empty() {
             if !self.bundle_holds(certificate)? {
                 return Ok(Changed::AlreadySo);
@@ -162,8 +169,8 @@ impl<'t> Target<'t> {
         let name = own_name(anchor.fingerprint());
         let access = self.folder.own_access().map_err(|cause| self.failed("look at it", cause))?;
         let access = Access { mode: 0o644, ..access };
-        let text = pem::encode(&pem::Pem::new("CERTIFICATE", anchor.der.as_slice()));
-        self.write(&self.folder, &name, text.as_bytes(), access)?;
+        let new = Content { bytes: Zeroizing::new(as_pem(&anchor.der).into_bytes()), access };
+        self.write(&self.folder, &name, &new, None)?;
         Ok(Before { relative: PathBuf::new(), name, content: None })
     }
 
@@ -186,20 +193,30 @@ impl<'t> Target<'t> {
             if name != own_name(certificate) {
                 self.archive(&folder, name, &before, certificate)?;
             }
-            folder.remove(name).and_then(|()| folder.sync()).map_err(|cause| self.failed("remove a file in it", cause))?;
+            folder.remove(name).and_then(|()| folder.sync()).map_err(|cause| {
+                self.put_back(&folder, name, Some(&before));
+                self.failed("remove a file in it", cause)
+            })?;
         } else {
             const NOTED: &[u8] = b"TRUSTED CERTIFICATE";
             if before.bytes.windows(NOTED.len()).any(|window| window == NOTED) {
                 return refuse("has notes of OpenSSL on other certificates, which would be lost");
             }
             self.archive(&folder, name, &before, certificate)?;
-            let blocks = others.iter().map(|held| pem::encode(&pem::Pem::new("CERTIFICATE", held.der.as_slice())));
-            self.write(&folder, name, blocks.collect::<String>().as_bytes(), before.access)?;
+            let blocks: String = others.iter().map(|held| as_pem(&held.der)).collect();
+            let new = Content { bytes: Zeroizing::new(blocks.into_bytes()), access: before.access };
+            self.write(&folder, name, &new, Some(&before))?;
         }
         Ok(Before { relative: relative.to_path_buf(), name: name.to_owned(), content: Some(before) })
     }
 
-    fn archive(&self, folder: &Folder, name: &str, content: &Content, certificate: Fingerprint) -> Result<(), ChangeError> {
+    fn archive(
+        &self,
+        folder: &Folder,
+        name: &str,
+        content: &Content,
+        certificate: Fingerprint,
+    ) -> Result<(), ChangeError> {
         let failed = |cause| self.failed("keep a file in its archive", cause);
         let own = folder.own_access().map_err(failed)?;
         let archive = folder.create_folder(ARCHIVE, own.owner_only_folder()).map_err(failed)?;
@@ -220,8 +237,8 @@ impl<'t> Target<'t> {
                 let had_it = held.remove(&certificate).is_some();
                 let now = read.file(name).map(|file| file.content().map(certificates_of).unwrap_or_default());
                 if had_it && now.unwrap_or_default() == held {
-                    let (relative, name, archived) = (read.relative.clone(), name.to_owned(), archived.to_owned());
-                    return Ok(Some(Archived { relative, name, archived, content }));
+                    let (relative, name, kept_as) = (read.relative.clone(), name.to_owned(), archived.to_owned());
+                    return Ok(Some(Archived { relative, name, kept_as, content }));
                 }
             }
         }
@@ -231,14 +248,14 @@ impl<'t> Target<'t> {
     /// Puts an archived file back in its place; the archive keeps it until the change is through.
     fn bring_back(&self, archived: Archived) -> Result<(Before, Option<(Folder, String)>), ChangeError> {
         let failed = |cause| self.failed("bring a file back from its archive", cause);
-        let Archived { relative, name, archived, content } = archived;
+        let Archived { relative, name, kept_as, content } = archived;
         let folder = self.folder.open_beneath(&relative).map_err(failed)?;
         let before = match folder.kind(&name).map_err(failed)? {
             Some(_) => Some(folder.read(&name, FILE_BYTES).map_err(failed)?),
             None => None,
         };
-        self.write(&folder, &name, &content.bytes, content.access)?;
-        Ok((Before { relative, name, content: before }, Some((folder, archived))))
+        self.write(&folder, &name, &content, before.as_ref())?;
+        Ok((Before { relative, name, content: before }, Some((folder, kept_as))))
     }
 
     fn tidy(&self, folder: &Folder, archived: &str) {
@@ -253,12 +270,11 @@ impl<'t> Target<'t> {
     /// Takes a failed change back, and gives the error of the change.
     fn undo(&self, before: Vec<Before>, added: bool, error: ChangeError) -> ChangeError {
         for Before { relative, name, content } in before {
-            let undone = self.folder.open_beneath(&relative).and_then(|folder| match content {
-                Some(content) => folder.replace(&name, TEMPORARY, &content.bytes, content.access),
-                None => folder.remove(&name),
-            });
-            if let Err(error) = undone {
-                tracing::error!(location = %self.location, name, %error, "a failed change of anchors could not be taken back");
+            match self.folder.open_beneath(&relative) {
+                Ok(folder) => self.put_back(&folder, &name, content.as_ref()),
+                Err(error) => {
+                    tracing::error!(location = %self.location, %error, "a folder is gone in the middle of a change");
+                }
             }
         }
         if let Err(error) = self.run(!added) {
@@ -270,7 +286,8 @@ impl<'t> Target<'t> {
     /// Lets the distribution make its bundle, and looks whether the anchor is in it, or not in it, as it should.
     fn make_bundle(&self, certificate: Fingerprint, added: bool) -> Result<(), ChangeError> {
         for _ in 0..RUNS {
-            self.run(added).map_err(|cause| self.failed(&format!("make the bundle with {}", self.words.name), cause))?;
+            self.run(added)
+                .map_err(|cause| self.failed(&format!("make the bundle with {}", self.words.name), cause))?;
             if self.bundle_holds(certificate)? == added {
                 return Ok(());
             }
@@ -282,7 +299,8 @@ impl<'t> Target<'t> {
     fn run(&self, added: bool) -> io::Result<()> {
         let words = if added { self.words.after_adding } else { self.words.after_removing };
         let arguments: Vec<_> = self.arguments.iter().cloned().chain(words.iter().map(OsString::from)).collect();
-        let program = Program { path: &self.program, arguments: &arguments, secrets: &[], deadline: self.store.deadline };
+        let program =
+            Program { path: &self.program, arguments: &arguments, secrets: &[], deadline: self.store.deadline };
         let ended = program.run()?;
         if ended.is_success() { Ok(()) } else { Err(io::Error::other(ended.failure())) }
     }
@@ -303,13 +321,23 @@ impl<'t> Target<'t> {
         read.map(|(content, folder)| (folder, content)).map_err(|cause| self.failed("read a file in it", cause))
     }
 
-    fn write(&self, folder: &Folder, name: &str, bytes: &[u8], access: Access) -> Result<(), ChangeError> {
-        folder.replace(name, TEMPORARY, bytes, access).map_err(|cause| {
-            if let Err(error) = folder.remove(TEMPORARY) {
-                tracing::warn!(location = %self.location, %error, "a file of a failed change could not be removed");
-            }
+    /// Writes a file in the place of what stood there before, or nothing did.
+    fn write(&self, folder: &Folder, name: &str, new: &Content, before: Option<&Content>) -> Result<(), ChangeError> {
+        folder.replace(name, TEMPORARY, &new.bytes, new.access).map_err(|cause| {
+            self.put_back(folder, name, before);
             self.failed("write a file in it", cause)
         })
+    }
+
+    /// Gives a name back what it stood for.
+    fn put_back(&self, folder: &Folder, name: &str, before: Option<&Content>) {
+        let done = match before {
+            Some(content) => folder.replace(name, TEMPORARY, &content.bytes, content.access),
+            None => folder.remove(name).and_then(|()| folder.remove(TEMPORARY)),
+        };
+        if let Err(error) = done {
+            tracing::error!(location = %self.location, name, %error, "a failed change of anchors could not be taken back");
+        }
     }
 
     fn failed(&self, step: &str, cause: io::Error) -> ChangeError {
@@ -326,7 +354,8 @@ impl<'t> Target<'t> {
 struct Archived {
     relative: PathBuf,
     name: String,
-    archived: String,
+    /// Its name in the archive.
+    kept_as: String,
     content: Content,
 }
 
@@ -344,7 +373,10 @@ fn certificates_of(content: &FileContent) -> BTreeMap<Fingerprint, usize> {
     })
 }
 
-fn find_program(store: &LocalAnchors, anchors: &'static Anchors) -> Option<(PathBuf, Vec<OsString>, &'static BundleProgram)> {
+fn find_program(
+    store: &LocalAnchors,
+    anchors: &'static Anchors,
+) -> Option<(PathBuf, Vec<OsString>, &'static BundleProgram)> {
     if let Some((path, arguments)) = &store.program {
         return Some((path.clone(), arguments.clone(), anchors.programs.first()?));
     }
@@ -353,6 +385,12 @@ fn find_program(store: &LocalAnchors, anchors: &'static Anchors) -> Option<(Path
         { folders }.find(|program| program.is_file())
     };
     anchors.programs.iter().find_map(|program| Some((at(program.name)?, Vec::new(), program)))
+}
+
+/// With the line ends that files of this system have.
+fn as_pem(der: &[u8]) -> String {
+    let lines = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&pem::Pem::new("CERTIFICATE", der), lines)
 }
 
 /// The file of an anchor that the agent added.
@@ -371,3 +409,6 @@ fn twelve(certificate: Fingerprint) -> String {
 fn read_only(location: &Location, why: &str) -> ChangeError {
     ChangeError::ReadOnly { location: location.clone(), why: why.to_owned() }
 }
+
+#[cfg(test)]
+mod tests;

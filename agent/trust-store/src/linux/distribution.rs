@@ -29,7 +29,11 @@ pub(super) const ANCHORS: [Anchors; 4] = [
     Anchors {
         folder: "/etc/pki/ca-trust/source/anchors",
         only: None,
-        programs: &[BundleProgram { name: "update-ca-trust", after_adding: &["extract"], after_removing: &["extract"] }],
+        programs: &[BundleProgram {
+            name: "update-ca-trust",
+            after_adding: &["extract"],
+            after_removing: &["extract"],
+        }],
     },
     Anchors {
         folder: "/etc/pki/trust/anchors",

@@ -17,7 +17,7 @@ use crate::folder::{Folder, Gate, OpenGate};
 use crate::{AnchorStore, Keyring, Reading, StoreBackend};
 
 /// How long the program that makes the bundle may take, with all that others hung onto it.
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_mins(2);
 
 /// Anchors added on this PC.
 #[derive(Clone)]

@@ -14,9 +14,10 @@ use std::sync::Arc;
 pub use self::local_anchors::LocalAnchors;
 pub use self::system_trust::SystemTrust;
 use crate::StoreBackend;
+use crate::nss::NssDatabases;
 
 pub(crate) fn backends() -> Vec<Arc<dyn StoreBackend>> {
-    vec![Arc::new(SystemTrust::default()), Arc::new(LocalAnchors::default())]
+    vec![Arc::new(SystemTrust::default()), Arc::new(LocalAnchors::default()), Arc::new(NssDatabases::of_system())]
 }
 
 /// Where the filesystem begins: `/`, or a test's folder.

@@ -13,10 +13,11 @@ use inkan_model::{Certificate, Fingerprint};
 
 use super::child::{Child, Rights, standing};
 use super::exchange::{Answer, Request, Task};
+use super::flags::{NssFlags, same_effect};
 use super::profiles::{Application, Package, Profile, home};
 use super::reading::{Content, Found, has};
 use super::row_identity::Identity;
-use super::trust::{FOR_SERVERS, NssFlags, UNSET, same_effect};
+use super::trust::{FOR_SERVERS, UNSET};
 use super::{NssDatabases, reading};
 use crate::folder::{Access, Folder};
 use crate::{Anchor, AnchorStore, ChangeError, Changed};
@@ -90,7 +91,9 @@ impl NssDatabases {
         let profile = self.profile(location).ok_or_else(|| no_profile(location))?;
         let folder = open(location, &profile)?;
         if !has(&folder, reading::CERTIFICATES) {
-            return Err(refused("it has the old format; it changes when the browser is started the next time".to_owned()));
+            return Err(refused(
+                "it has the old format; it changes when the browser is started the next time".to_owned(),
+            ));
         }
         let library = installed.library(&profile, &folder).map_err(refused)?;
         let rights = rights(location, &profile, &folder)?;
@@ -198,8 +201,7 @@ impl Desk<'_> {
             Application::Chromium => {
                 let settings = [("chromium", "Chromium"), ("google-chrome", "Google Chrome")];
                 let home = &self.profile.user.home;
-                let runs =
-                    |(folder, _): &(&str, &str)| locked(home.join(".config").join(folder).join("SingletonLock"));
+                let runs = |(folder, _): &(&str, &str)| locked(home.join(".config").join(folder).join("SingletonLock"));
                 settings.into_iter().find(runs).map(|(_, name)| name.to_owned())
             }
         }
@@ -293,7 +295,8 @@ fn is_held(link: &std::path::Path, package: Package) -> bool {
     let target = target.to_string_lossy();
     let digits = target.rsplit(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
     // A number from inside of a container says nothing outside.
-    package == Package::Flatpak || digits.parse::<u32>().is_ok_and(|id| std::path::Path::new(&format!("/proc/{id}")).exists())
+    package == Package::Flatpak
+        || digits.parse::<u32>().is_ok_and(|id| std::path::Path::new(&format!("/proc/{id}")).exists())
 }
 
 #[cfg(test)]

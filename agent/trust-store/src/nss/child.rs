@@ -17,12 +17,15 @@ use std::time::Duration;
 use inkan_model::Fingerprint;
 
 use super::exchange::{Answer, Request, Task};
+use super::flags::NssFlags;
 use super::library::{Failure, Session};
 use super::row_identity::Identity;
-use super::trust::NssFlags;
+use crate::turn::Turn;
 
 /// How long one child may take. NSS itself waits some seconds for a browser that is writing.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// The variable that tells a child which process asked.
+const AGENT: &str = "INKAN_AGENT_PROCESS";
 /// Bytes of one answer.
 const ANSWER_BYTES: u64 = 256 * 1024;
 
@@ -53,6 +56,12 @@ pub fn main(stdin: &mut dyn Read, stdout: &mut dyn Write) -> io::Result<()> {
 
 fn carry_out(Request { library, profile, task }: &Request) -> Result<Answer, Failure> {
     let read_only = matches!(task, Task::Look | Task::Find { .. });
+    // An agent that was killed leaves its child at work, so the profile is locked by the child that works on it.
+    let turn = if read_only { Ok(None) } else { Turn::take(profile).map(Some) };
+    let _turn = turn.map_err(|_| Failure::new("have the profile to itself"))?;
+    if !read_only && is_left_alone() {
+        return Err(Failure::new("find the agent that asked for it"));
+    }
     let session = Session::open(library, profile, read_only)?;
     match task {
         Task::Find { der } => Ok(Answer::Stands(session.find(der))),
@@ -66,6 +75,13 @@ fn carry_out(Request { library, profile, task }: &Request) -> Result<Answer, Fai
             session.delete(der, &identity).map(|()| Answer::Done)
         }
     }
+}
+
+/// Whether the agent that asked is there no more. Somebody may have taken back in the meantime what it asked for; once
+/// the profile is locked, nobody can.
+fn is_left_alone() -> bool {
+    let asked = std::env::var(AGENT).ok().and_then(|agent| agent.parse::<u32>().ok());
+    asked.is_some_and(|agent| agent != std::os::unix::process::parent_id())
 }
 
 impl Child {
@@ -91,7 +107,7 @@ impl Child {
             Err(error) => Err(error),
         };
         // What has answered has nothing left to do but to close the profile, and it gets the time for that.
-        let ended = answer.as_ref().map_or(Ok(false), |_| self.wait(&mut child));
+        let ended = answer.as_ref().map_or(Ok(false), |_| ends(&mut child));
         if !matches!(ended, Ok(true)) {
             let _ = child.kill();
             let _ = child.wait();
@@ -100,23 +116,9 @@ impl Child {
         answer
     }
 
-    /// Whether the child ended by itself within the deadline.
-    fn wait(&self, child: &mut std::process::Child) -> io::Result<bool> {
-        const LOOK: Duration = Duration::from_millis(10);
-        let mut waited = Duration::ZERO;
-        while child.try_wait()?.is_none() {
-            if waited >= DEADLINE {
-                return Ok(false);
-            }
-            thread::sleep(LOOK);
-            waited += LOOK;
-        }
-        Ok(true)
-    }
-
     fn command(&self, rights: Rights) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).env_clear().current_dir("/").process_group(0);
+        command.args(&self.arguments).env_clear().env(AGENT, std::process::id().to_string()).current_dir("/").process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         if let Rights::Of { user, group } = rights {
             // The standard library gives up all supplementary groups before it takes on the user.
@@ -124,6 +126,20 @@ impl Child {
         }
         command
     }
+}
+
+/// Whether a child ends by itself within the deadline.
+fn ends(child: &mut std::process::Child) -> io::Result<bool> {
+    const LOOK: Duration = Duration::from_millis(10);
+    let mut waited = Duration::ZERO;
+    while child.try_wait()?.is_none() {
+        if waited >= DEADLINE {
+            return Ok(false);
+        }
+        thread::sleep(LOOK);
+        waited += LOOK;
+    }
+    Ok(true)
 }
 
 fn too_late() -> io::Error {

@@ -81,9 +81,10 @@ impl Database {
         let malformed = |error: rusqlite::Error| malformed(file, &error);
         let connection = connect(&content).map_err(malformed)?;
         drop(content);
-        let kind = connection.query_row("SELECT type FROM pragma_table_list(?1) WHERE schema = 'main'", [table], |row| {
-            row.get::<_, String>(0)
-        });
+        let kind =
+            connection.query_row("SELECT type FROM pragma_table_list(?1) WHERE schema = 'main'", [table], |row| {
+                row.get::<_, String>(0)
+            });
         match kind.as_deref() {
             Ok("table") => {}
             Ok(_) | Err(rusqlite::Error::QueryReturnedNoRows) => {
@@ -134,8 +135,7 @@ impl Database {
             let mut fields = [const { Field::Absent }; N];
             for (at, field) in fields.iter_mut().enumerate() {
                 *field = match row.get_ref(at)? {
-                    ValueRef::Null => Field::Absent,
-                    ValueRef::Blob(EMPTY) => Field::Absent,
+                    ValueRef::Null | ValueRef::Blob(EMPTY) => Field::Absent,
                     ValueRef::Blob(octets) => Field::Octets(octets.to_vec()),
                     ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) => Field::Unfit,
                 };

@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 
-use super::trust::NssFlags;
+use super::flags::NssFlags;
 
 /// With what each frame begins.
 const MAGIC: &[u8; 8] = b"inkanns1";
@@ -207,7 +207,8 @@ mod tests {
     fn an_answer_arrives_as_it_was_sent() {
         let flags = NssFlags { ssl: 1, email: 2, code: 3 };
         let failed = Answer::Failed { step: "open".to_owned(), code: -8174 };
-        for answer in [Answer::Done, Answer::Stands(None), Answer::Stands(Some(flags)), Answer::PasswordNeeded, failed] {
+        for answer in [Answer::Done, Answer::Stands(None), Answer::Stands(Some(flags)), Answer::PasswordNeeded, failed]
+        {
             let mut frame = Vec::new();
             answer.write(&mut frame).unwrap();
             assert_eq!(Answer::read(&mut frame.as_slice()).unwrap(), answer);

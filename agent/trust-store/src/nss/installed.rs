@@ -81,7 +81,9 @@ impl Installed {
                 match (own, profile.package) {
                     (Some(own), _) => Ok(own),
                     (None, Package::System) => self.of_system(),
-                    (None, Package::Flatpak | Package::Snap) => Err("the browser's NSS library is not there".to_owned()),
+                    (None, Package::Flatpak | Package::Snap) => {
+                        Err("the browser's NSS library is not there".to_owned())
+                    }
                 }
             }
             Application::Firefox | Application::Thunderbird => {
@@ -110,7 +112,9 @@ fn owner(here: &[&Path], package: Package, last_used_by: Option<&Path>) -> Resul
         ([only], None) => Ok(only.clone()),
         (several, Some(named)) => {
             let found = several.iter().find(|folder| **folder == real(named));
-            found.cloned().ok_or_else(|| format!("the profile was last used by {}, which is not known", named.display()))
+            found
+                .cloned()
+                .ok_or_else(|| format!("the profile was last used by {}, which is not known", named.display()))
         }
         (_, None) => Err("several browsers are installed, and the profile does not say which one uses it".to_owned()),
     }

@@ -13,19 +13,13 @@ use std::ptr;
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
+use super::flags::NssFlags;
 use super::row_identity::{Identity, Names};
-use super::trust::{NssFlags, Shape};
+use super::trust::Shape;
 
 /// What NSS stands on, in the order in which one needs the other; not every browser has all of them in its folder.
-const PARTS: [&str; 7] = [
-    "libnspr4.so",
-    "libplc4.so",
-    "libplds4.so",
-    "libmozsqlite3.so",
-    "libnssutil3.so",
-    "libfreeblpriv3.so",
-    SOFTOKEN,
-];
+const PARTS: [&str; 7] =
+    ["libnspr4.so", "libplc4.so", "libplds4.so", "libmozsqlite3.so", "libnssutil3.so", "libfreeblpriv3.so", SOFTOKEN];
 /// The part that keeps the databases.
 const SOFTOKEN: &str = "libsoftokn3.so";
 /// `NSS_INIT_READONLY`, `NSS_INIT_NOMODDB` (no smart card is asked for anything), `NSS_INIT_NOROOTINIT`.
@@ -129,7 +123,8 @@ impl Session {
         let directory = CString::new(directory).map_err(|_| Failure::new("name the profile"))?;
         let flags = NO_MODULES | if read_only { READ_ONLY } else { 0 };
         // SAFETY: four C strings that live until the call returns.
-        let begun = unsafe { (functions.initialize)(directory.as_ptr(), c"".as_ptr(), c"".as_ptr(), c"".as_ptr(), flags) };
+        let begun =
+            unsafe { (functions.initialize)(directory.as_ptr(), c"".as_ptr(), c"".as_ptr(), c"".as_ptr(), flags) };
         if begun != 0 {
             return Err(functions.failure("open the profile"));
         }
@@ -214,9 +209,7 @@ impl Session {
     fn taken(&self, der: &[u8]) -> Result<Held<'_>, Failure> {
         let mut item = as_item(der).ok_or_else(|| Failure::new("take the certificate"))?;
         // SAFETY: the item points to bytes that live until the call returns; NSS is told to copy them.
-        let certificate = unsafe {
-            (self.functions.new_certificate)(self.database, &raw mut item, ptr::null(), 0, 1)
-        };
+        let certificate = unsafe { (self.functions.new_certificate)(self.database, &raw mut item, ptr::null(), 0, 1) };
         if certificate.is_null() {
             return Err(self.functions.failure("understand the certificate"));
         }
@@ -361,7 +354,8 @@ fn check_parts(library: &Path) -> Result<(), Failure> {
         return Ok(());
     };
     let own = own.canonicalize().map_err(|error| Failure::new(format!("find {}: {error}", own.display())))?;
-    let maps = std::fs::read("/proc/self/maps").map_err(|error| Failure::new(format!("see what is loaded: {error}")))?;
+    let maps =
+        std::fs::read("/proc/self/maps").map_err(|error| Failure::new(format!("see what is loaded: {error}")))?;
     let loaded = |line: &[u8]| line.ends_with(own.as_os_str().as_bytes());
     let foreign = |line: &[u8]| line.ends_with(SOFTOKEN.as_bytes()) && !loaded(line);
     if maps.split(|octet| *octet == b'\n').any(foreign) {

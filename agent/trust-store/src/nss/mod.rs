@@ -6,7 +6,8 @@
 //! row_identity which trust rows are about a certificate
 //! change       adding and removing anchors, read back in two ways
 //! installed    which browser, and so which NSS library, a profile belongs to
-//! child        the process in which that library works, as the user · exchange: its frames · library: the unsafe part
+//! child        the process in which that library works, as the user · exchange: its frames · flags: trust as NSS takes it
+//!              library: the unsafe part
 //! policies     Firefox's policies.json, for a Firefox on Windows that does not take the machine's roots by itself
 //! ```
 //! Reading needs no NSS: the rows tell everything. Writing does: trust rows are authenticated by the profile's key, so what
@@ -20,6 +21,8 @@ pub mod child;
 mod database;
 #[cfg(unix)]
 mod exchange;
+#[cfg(unix)]
+mod flags;
 mod ini;
 #[cfg(unix)]
 mod installed;
@@ -28,9 +31,9 @@ mod library;
 pub mod policies;
 mod profiles;
 mod reading;
-mod row_identity;
 #[cfg(not(unix))]
 mod readonly;
+mod row_identity;
 mod trust;
 
 use inkan_model::store::{Location, ReadErrorKind, Scope, StoreKind};
@@ -46,6 +49,10 @@ use crate::files::Users;
 use crate::files::survey::{read_error, whole};
 use crate::{AnchorStore, Keyring, Reading, StoreBackend};
 
+/// The subcommand of the agent's program that is [`child::main`].
+#[cfg(unix)]
+pub const CHILD_COMMAND: &str = "nss-child";
+
 /// The NSS databases of these users.
 #[derive(Debug)]
 pub struct NssDatabases {
@@ -56,6 +63,28 @@ pub struct NssDatabases {
 }
 
 impl NssDatabases {
+    /// The databases of this PC's users, changed by this program's own [`CHILD_COMMAND`].
+    #[cfg(unix)]
+    pub fn of_system() -> Self {
+        let databases = Self::new(Users::of_system(), Layout::Linux);
+        match std::env::current_exe() {
+            Ok(program) => {
+                let child = Child { program, arguments: vec![CHILD_COMMAND.into()] };
+                databases.with_changes(child, Installed::default())
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the own program cannot be found, so that browsers' databases cannot be changed");
+                databases
+            }
+        }
+    }
+
+    /// The databases of this PC's users, which are never changed on Windows.
+    #[cfg(windows)]
+    pub fn of_system() -> Self {
+        Self::new(Users::of_system(), Layout::Windows)
+    }
+
     /// Takes the users to look at, and where their programs keep their databases. They can be read and not changed.
     pub fn new(users: Users, layout: Layout) -> Self {
         Self {

@@ -10,9 +10,9 @@ use inkan_model::{Certificate, EntryProperties, Fingerprint};
 use super::database::{Database, Field};
 use super::row_identity::{Identity, Names};
 use super::trust::{Shape, UNSET, stronger};
-use crate::{Anchor, Reading};
 use crate::files::survey::{bounded, read_error};
 use crate::folder::Folder;
+use crate::{Anchor, Reading};
 
 /// Certificates and trust.
 pub(super) const CERTIFICATES: &str = "cert9.db";
@@ -102,6 +102,7 @@ impl Content {
     }
 
     /// Why this content may not be relied on for a change.
+    #[cfg(unix)]
     pub(super) fn first_error(&self) -> Option<&ReadError> {
         self.errors.first()
     }
@@ -132,14 +133,11 @@ impl Content {
                 continue;
             };
             let certificate = Certificate::read(der);
-            match &certificate.facts {
-                Err(error) => {
-                    self.unreadable.push(unreadable(Some(certificate.fingerprint), label, &error.why));
-                }
-                Ok(_) => {
-                    let key_id = key_id.octets().map(<[u8]>::to_vec);
-                    self.found.push(Found { certificate, label, trust: None, key_id, key: KeyPresence::NotExpected });
-                }
+            if let Err(error) = &certificate.facts {
+                self.unreadable.push(unreadable(Some(certificate.fingerprint), label, &error.why));
+            } else {
+                let key_id = key_id.octets().map(<[u8]>::to_vec);
+                self.found.push(Found { certificate, label, trust: None, key_id, key: KeyPresence::NotExpected });
             }
         }
     }
@@ -157,7 +155,9 @@ impl Content {
                 let named = row.names.as_ref().and_then(|names| by_names.get(names)).map_or(&[][..], Vec::as_slice);
                 let mut matched = false;
                 for at in named {
-                    let (Some(found), Some(identity)) = (self.found.get_mut(*at), identities.get(*at)) else { continue };
+                    let (Some(found), Some(identity)) = (self.found.get_mut(*at), identities.get(*at)) else {
+                        continue;
+                    };
                     if row.is_about(identity) {
                         found.trust = Some(found.trust.map_or(row.flags, |trust| stronger(trust, row.flags)));
                         matched = true;
@@ -182,10 +182,10 @@ impl Content {
         };
         let row = |[issuer, serial, server, client, email, code, hash]: [Field; 7]| TrustRow {
             shape,
-            names: issuer.octets().zip(serial.octets()).map(|(issuer, serial)| Names {
-                issuer: issuer.to_vec(),
-                serial: serial.to_vec(),
-            }),
+            names: issuer
+                .octets()
+                .zip(serial.octets())
+                .map(|(issuer, serial)| Names { issuer: issuer.to_vec(), serial: serial.to_vec() }),
             hash: hash.octets().map(<[u8]>::to_vec),
             flags: TrustFlags {
                 server: level(&server),

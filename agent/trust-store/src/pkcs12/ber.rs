@@ -177,7 +177,7 @@ mod tests {
                 ber.extend(loosen(element.content));
                 ber.extend([0, 0]);
             } else {
-                ber.extend(element.whole);
+                ber.extend(tlv::write(element.tag, &[element.content]));
             }
         }
         ber

@@ -7,10 +7,9 @@ use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
-use zeroize::Zeroizing;
 
 use super::tlv::SEQUENCE;
-use super::tlv::{self, BIT_STRING, CONTEXT_0, CONTEXT_1, Elements, INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING};
+use super::tlv::{self, BIT_STRING, CONTEXT_0, CONTEXT_1, Elements, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING};
 
 /// rsaEncryption (RFC 8017 appendix C).
 pub(crate) const RSA: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
@@ -31,6 +30,7 @@ pub(crate) enum KeyMaterial<'k> {
 }
 
 /// The numbers of an RSA key (RFC 8017 appendix A.1.2), without leading zeros.
+#[cfg_attr(not(any(test, windows)), expect(dead_code, reason = "elsewhere keys only say whose they are"))]
 pub(crate) struct RsaMaterial<'k> {
     pub(crate) modulus: &'k [u8],
     pub(crate) public_exponent: &'k [u8],
@@ -113,17 +113,6 @@ impl<'k> P256Material<'k> {
         Some(Self { scalar, point: point.filter(|point| point.len() == POINT) })
     }
 
-    /// The key as PKCS#8 with its public half, which some key stores insist on.
-    pub(crate) fn to_pkcs8(&self, point: &[u8]) -> Zeroizing<Vec<u8>> {
-        let wiped = |tag, content: &[&[u8]]| Zeroizing::new(tlv::write(tag, content));
-        let public = tlv::write(CONTEXT_1, &[&tlv::write(BIT_STRING, &[&[0], point])]);
-        let scalar = wiped(OCTET_STRING, &[self.scalar]);
-        let key = wiped(SEQUENCE, &[&[INTEGER, 1, 1], &scalar, &public]);
-        let oids = [tlv::write(OBJECT_IDENTIFIER, &[&EC]), tlv::write(OBJECT_IDENTIFIER, &[&P256])];
-        let algorithm = tlv::write(SEQUENCE, &[&oids[0], &oids[1]]);
-        wiped(SEQUENCE, &[&[INTEGER, 1, 0], &algorithm, &wiped(OCTET_STRING, &[&key])])
-    }
-
     /// Whether this point is the public half.
     pub(crate) fn has_point(&self, point: &[u8]) -> bool {
         // ring computes the point and refuses another one.
@@ -135,20 +124,6 @@ impl<'k> P256Material<'k> {
         );
         self.point.is_none_or(|said| said == point) && pair.is_ok()
     }
-}
-
-/// SubjectPublicKeyInfo of an RSA key (RFC 3279 §2.3.1).
-pub(crate) fn rsa_spki(modulus: &[u8], public_exponent: &[u8]) -> Vec<u8> {
-    let numbers = tlv::write(SEQUENCE, &[&tlv::write_magnitude(modulus), &tlv::write_magnitude(public_exponent)]);
-    let algorithm = tlv::write(SEQUENCE, &[&tlv::write(OBJECT_IDENTIFIER, &[&RSA]), &[NULL, 0]]);
-    tlv::write(SEQUENCE, &[&algorithm, &tlv::write(BIT_STRING, &[&[0], &numbers])])
-}
-
-/// SubjectPublicKeyInfo of a P-256 key (RFC 5480 §2) from both coordinates.
-pub(crate) fn p256_spki(x: &[u8], y: &[u8]) -> Vec<u8> {
-    let oids = [tlv::write(OBJECT_IDENTIFIER, &[&EC]), tlv::write(OBJECT_IDENTIFIER, &[&P256])];
-    let algorithm = tlv::write(SEQUENCE, &[&oids[0], &oids[1]]);
-    tlv::write(SEQUENCE, &[&algorithm, &tlv::write(BIT_STRING, &[&[0, 4], x, y])])
 }
 
 fn trimmed(magnitude: &[u8]) -> &[u8] {
@@ -169,28 +144,6 @@ mod tests {
         let material = KeyMaterial::read(&pkcs8).unwrap();
         assert!(material.belongs_to(&rcgen::PublicKeyData::subject_public_key_info(&key)));
         assert!(!material.belongs_to(&rcgen::PublicKeyData::subject_public_key_info(&other)));
-    }
-
-    #[test]
-    fn a_p256_key_that_lost_its_public_half_gets_it_back() {
-        let key = rcgen::KeyPair::generate().unwrap();
-        let (pkcs8, spki) = (key.serialize_der(), rcgen::PublicKeyData::subject_public_key_info(&key));
-        let Some(KeyMaterial::P256(material)) = KeyMaterial::read(&pkcs8) else { panic!("no P-256 key") };
-        let whole = P256Material { scalar: material.scalar, point: None }.to_pkcs8(&spki[spki.len() - POINT..]);
-        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &whole, &SystemRandom::new()).unwrap();
-    }
-
-    #[test]
-    fn public_keys_are_written_as_certificates_carry_them() {
-        let key = rcgen::KeyPair::generate().unwrap();
-        let spki = rcgen::PublicKeyData::subject_public_key_info(&key);
-        let point = &spki[spki.len() - 64..];
-        assert_eq!(p256_spki(&point[..32], &point[32..]), spki);
-        let modulus = [vec![0x80], vec![1; 255]].concat();
-        let spki = rsa_spki(&modulus, &[1, 0, 1]);
-        let (_, read) = SubjectPublicKeyInfo::from_der(&spki).unwrap();
-        let PublicKey::RSA(read) = read.parsed().unwrap() else { panic!("no RSA key") };
-        assert_eq!((trimmed(read.modulus), read.exponent), (modulus.as_slice(), [1, 0, 1].as_slice()));
     }
 
     proptest! {

@@ -117,7 +117,6 @@ pub(crate) fn decode(bytes: &[u8], password: &str) -> Result<Pkcs12Archive, Pkcs
 
 fn refusal(error: Error, has_mac: bool) -> Pkcs12Error {
     match error {
-        Error::MacError(_) => Pkcs12Error::WrongPassword,
         Error::UnsupportedEncryptionScheme | Error::UnsupportedMacAlgorithm => {
             Pkcs12Error::Unsupported { what: "its encryption".to_owned() }
         }
@@ -125,7 +124,7 @@ fn refusal(error: Error, has_mac: bool) -> Pkcs12Error {
             Pkcs12Error::Unsupported { what: error.to_string() }
         }
         // What a wrong password decrypts to is noise, and without a MAC it shows here at the earliest.
-        Error::Pkcs5Error(_) | Error::UnpadError => Pkcs12Error::WrongPassword,
+        Error::MacError(_) | Error::Pkcs5Error(_) | Error::UnpadError => Pkcs12Error::WrongPassword,
         Error::DerError(_) | Error::InvalidPrivateKey | Error::InvalidLength | Error::X509Error(_) if !has_mac => {
             Pkcs12Error::WrongPassword
         }

@@ -8,8 +8,6 @@ pub(crate) const INTEGER: u8 = 0x02;
 pub(crate) const BIT_STRING: u8 = 0x03;
 /// Tag of OCTET STRING.
 pub(crate) const OCTET_STRING: u8 = 0x04;
-/// Tag of NULL.
-pub(crate) const NULL: u8 = 0x05;
 /// Tag of OBJECT IDENTIFIER.
 pub(crate) const OBJECT_IDENTIFIER: u8 = 0x06;
 /// Tag of SEQUENCE.
@@ -28,8 +26,6 @@ pub(crate) struct Elements<'d>(&'d [u8]);
 pub(crate) struct Element<'d> {
     pub(crate) tag: u8,
     pub(crate) content: &'d [u8],
-    /// Tag, length and content as they stand.
-    pub(crate) whole: &'d [u8],
 }
 
 impl<'d> Elements<'d> {
@@ -41,9 +37,8 @@ impl<'d> Elements<'d> {
     pub(crate) fn any(&mut self) -> Option<Element<'d>> {
         let (tag, length, header) = header(self.0)?;
         let content = self.0.get(header..header.checked_add(length?)?)?;
-        let (whole, rest) = self.0.split_at_checked(header + content.len())?;
-        self.0 = rest;
-        Some(Element { tag, content, whole })
+        self.0 = self.0.get(header + content.len()..)?;
+        Some(Element { tag, content })
     }
 
     /// The content of the next element, where it has this tag.
@@ -106,16 +101,6 @@ pub(crate) fn write(tag: u8, content: &[&[u8]]) -> Vec<u8> {
     der
 }
 
-/// Writes a positive INTEGER from its magnitude.
-pub(crate) fn write_magnitude(magnitude: &[u8]) -> Vec<u8> {
-    let zeros = magnitude.iter().take_while(|octet| **octet == 0).count();
-    match &magnitude[zeros..] {
-        [] => vec![INTEGER, 1, 0],
-        [first, ..] if first & 0x80 != 0 => write(INTEGER, &[&[0], &magnitude[zeros..]]),
-        minimal => write(INTEGER, &[minimal]),
-    }
-}
-
 fn write_length(der: &mut Vec<u8>, length: usize) {
     let octets = length.to_be_bytes();
     let zeros = octets.iter().take_while(|octet| **octet == 0).count();
@@ -142,9 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn an_integer_keeps_its_sign_and_drops_zeros() {
-        assert_eq!(write_magnitude(&[0, 0, 0x80]), [2, 2, 0, 0x80]);
-        assert_eq!(write_magnitude(&[0]), [2, 1, 0]);
+    fn an_integer_is_positive_or_none() {
         assert_eq!(Elements::new(&[2, 2, 0, 0x80]).magnitude(), Some([0x80].as_slice()));
         assert_eq!(Elements::new(&[2, 1, 0x80]).magnitude(), None);
     }

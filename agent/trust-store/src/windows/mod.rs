@@ -7,7 +7,11 @@
 pub mod access;
 mod keys;
 #[cfg(windows)]
+pub mod installer;
+#[cfg(windows)]
 pub mod machine;
+#[cfg(windows)]
+pub mod programs;
 #[cfg(windows)]
 pub mod protect;
 #[cfg(any(test, windows))]
@@ -15,9 +19,13 @@ mod sddl;
 #[cfg(all(test, windows))]
 mod real_stores;
 pub mod serialized;
+#[cfg(windows)]
+pub mod session;
 mod stores;
 #[cfg(windows)]
 mod system_store;
 
+#[cfg(windows)]
+pub(crate) use self::stores::People;
 #[cfg(windows)]
 pub use self::stores::WindowsStores;

@@ -29,6 +29,8 @@ const SHA1: u32 = 3;
 pub(crate) const USAGE: u32 = 9;
 /// The property with the friendly name.
 const FRIENDLY_NAME: u32 = 11;
+/// The mark of a certificate that applications are not shown any more (`CERT_ARCHIVED_PROP_ID`).
+pub(crate) const ARCHIVED: u32 = 19;
 /// The certificate itself (`CERT_CERT_PROP_ID`).
 const CERTIFICATE: u32 = 32;
 /// The property that limits the names (`CERT_ROOT_PROGRAM_NAME_CONSTRAINTS_PROP_ID`).
@@ -115,6 +117,11 @@ impl SerializedCertificate {
             read.take(id, data);
         }
         if read.der.is_empty() { Err(InvalidBlob::NoCertificate) } else { Ok(read) }
+    }
+
+    /// Whether Windows shows it to applications only when they ask for archived ones.
+    pub fn is_archived(&self) -> bool {
+        self.others.iter().any(|(id, _)| *id == ARCHIVED)
     }
 
     fn take(&mut self, id: u32, data: &[u8]) {

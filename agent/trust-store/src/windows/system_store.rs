@@ -14,10 +14,10 @@ use std::ptr;
 use inkan_model::Fingerprint;
 use windows_sys::Win32::Security::Cryptography::{
     CERT_CONTEXT, CERT_FRIENDLY_NAME_PROP_ID, CERT_KEY_PROV_INFO_PROP_ID, CERT_STORE_ADD_NEW,
-    CERT_STORE_ADD_REPLACE_EXISTING, CERT_STORE_CTRL_COMMIT,
+    CERT_STORE_ADD_REPLACE_EXISTING, CERT_STORE_CTRL_COMMIT, CERT_STORE_ENUM_ARCHIVED_FLAG,
     CERT_STORE_OPEN_EXISTING_FLAG, CERT_STORE_PROV_PHYSICAL_W, CERT_STORE_PROV_SYSTEM_REGISTRY_W,
-    CERT_STORE_READONLY_FLAG, CERT_SYSTEM_STORE_CURRENT_USER, CERT_SYSTEM_STORE_LOCAL_MACHINE,
-    CRYPT_INTEGER_BLOB, CRYPT_KEY_PROV_INFO, CertAddCertificateContextToStore, CertCloseStore, CertControlStore,
+    CERT_STORE_READONLY_FLAG, CERT_SYSTEM_STORE_CURRENT_USER, CERT_SYSTEM_STORE_LOCAL_MACHINE, CRYPT_INTEGER_BLOB,
+    CRYPT_KEY_PROV_INFO, CertAddCertificateContextToStore, CertCloseStore, CertControlStore,
     CertCreateCertificateContext, CertDeleteCertificateFromStore, CertDuplicateCertificateContext,
     CertEnumCertificatesInStore, CertFreeCertificateContext, CertGetCertificateContextProperty, CertOpenStore,
     CertSetCertificateContextProperty, HCERTSTORE, PKCS_7_ASN_ENCODING, X509_ASN_ENCODING,
@@ -90,12 +90,14 @@ impl SystemStore {
             Purpose::Read => CERT_STORE_READONLY_FLAG | CERT_STORE_OPEN_EXISTING_FLAG,
         };
         let name = wide(name);
+        // Archived certificates are hidden from whoever does not ask for them.
+        let flags = location | access | CERT_STORE_ENUM_ARCHIVED_FLAG;
         // SAFETY: `name` is a NUL-terminated UTF-16 string that outlives the call; the provider is one that takes such.
-        let handle = unsafe { CertOpenStore(provider, 0, 0, location | access, name.as_ptr().cast()) };
+        let handle = unsafe { CertOpenStore(provider, 0, 0, flags, name.as_ptr().cast()) };
         if handle.is_null() { Err(last_error()) } else { Ok(Self(handle)) }
     }
 
-    /// All certificates of the store.
+    /// All certificates of the store, archived ones included.
     pub(crate) fn certificates(&self) -> Vec<StoredCertificate<'_>> {
         let mut found = Vec::new();
         let mut previous: *const CERT_CONTEXT = ptr::null();

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod chain;
+pub(crate) mod checkup;
 mod facts;
 pub(crate) mod live;
 pub(crate) mod progress;
@@ -11,6 +12,7 @@ use askama::Template;
 use axum::extract::{Path, State as Extract};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use inkan_core::Core;
+use inkan_core::checkups::HostCheckups;
 use inkan_core::ports::{
     Cursor, HostDetail, InstallationQuery, InstallationRow, LocationRow, PageRequest, RenewalQuery, RenewalRow,
 };
@@ -20,13 +22,14 @@ use inkan_model::{Fingerprint, HostId, Timestamp};
 
 use self::certificates::CertificateLine;
 use self::chain::ChainView;
+use self::checkup::CheckupView;
 use self::facts::Fact;
 use self::progress::Progress;
 use self::timeline::Moment;
 use super::hosts::{shown_state, state_word};
 use super::stores::{StoreLine, store_lines};
 use super::today::{emphasis, split_emphasis, state_of};
-use super::{parse, print};
+use super::{Choice, parse, print};
 use crate::Site;
 use crate::door::{SignedForm, SignedIn, form_token};
 use crate::fault::Fault;
@@ -68,6 +71,7 @@ pub(crate) struct HostView {
     reported: bool,
     findings_count: String,
     findings: Vec<FindingLine>,
+    checkup: CheckupView,
     certificates: Vec<CertificateLine>,
     renewals: Vec<Progress>,
     chain: Option<ChainView>,
@@ -86,6 +90,9 @@ struct HostPage {
     clinic: String,
     clinic_href: Link,
     live: String,
+    /// Systems that the PC can be examined for, where it can be.
+    programmes: Vec<Choice>,
+    can_examine: bool,
     view: HostView,
 }
 
@@ -96,6 +103,7 @@ pub(crate) struct Observed {
     pub(crate) renewals: Vec<RenewalRow>,
     pub(crate) locations: Vec<LocationRow>,
     pub(crate) issuer: Option<inkan_model::CertificateFacts>,
+    checkups: HostCheckups,
     events: inkan_core::ports::Page<inkan_model::event::Event>,
     operators: Vec<inkan_model::operator::Operator>,
 }
@@ -115,6 +123,7 @@ impl Observed {
             installations: view.installations(&of_host, &PageRequest::first(MOST_CERTIFICATES)).await?.items,
             renewals: view.renewals(&renewals, &PageRequest::first(RENEWALS)).await?.items,
             locations: view.locations(host).await?,
+            checkups: view.checkups(host).await?,
             events: view.events(host, &PageRequest { after: events_after, limit: EVENTS }).await?,
             operators: view.operators().await?,
             // Without its authority nothing can be renewed, but the PC can still be looked at.
@@ -128,6 +137,7 @@ impl Observed {
         let (w, now, host) = (*w, *now, &self.host);
         let base = format!("/hosts/{}", host.id);
         let (contact, contact_word) = contact(host, core.settings().sync_interval, w, now);
+        let is_connected = contact == State::Well;
         let is_fresh = |row: &&RenewalRow| !row.renewal.state.is_over() || now.since(row.updated_at) < DAY;
         Ok(HostView {
             chain: ChainView::of(by, self, chosen).await?,
@@ -143,6 +153,7 @@ impl Observed {
             reported: host.reported_at.is_some(),
             findings_count: w.count("host.findings_count", host.findings.len() as u64),
             findings: host.findings.iter().map(|finding| finding_line(finding, w, now)).collect(),
+            checkup: CheckupView::of(&self.checkups, is_connected, w, now),
             certificates: certificates::lines(self, w, now),
             renewals: self.renewals.iter().filter(is_fresh).map(|row| Progress::of(row, w, now)).collect(),
             timeline: timeline::moments(self, w, now),
@@ -177,6 +188,8 @@ pub(crate) async fn show(
         clinic: host.clinic.profile.name.clone(),
         clinic_href: Link::to("/hosts").with("clinic", host.clinic.id),
         live: live.to_string(),
+        programmes: checkup::choices(site.core(), by.w),
+        can_examine: host.state.gets_directives(),
         view: observed.view(site.core(), &by, chosen).await?,
     };
     print(&page)

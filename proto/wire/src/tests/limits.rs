@@ -2,8 +2,7 @@
 
 use inkan_model::host::HostFacts;
 use inkan_model::limits::{
-    CERTIFICATE_BYTES, CHAIN_CERTIFICATES, DIRECTED_RENEWALS, LACKS, LOCATIONS, LONG_TEXT, OUTCOMES, READ_ERRORS,
-    REQUEST_BYTES, SET_ENTRIES, SHORT_TEXT, SMALL_BYTES, UPLOAD_ITEMS, USERS,
+    CERTIFICATE_BYTES, CHAIN_CERTIFICATES, CHECK_RESULTS, CHECK_TEXT, DIRECTED_CHECKUPS, DIRECTED_RENEWALS, LACKS, LOCATIONS, LONG_TEXT, OUTCOMES, PROGRAMME_ID, PROGRAMME_LIST, READ_ERRORS, REQUEST_BYTES, SET_ENTRIES, SHORT_TEXT, SMALL_BYTES, UPLOAD_ITEMS, USERS,
 };
 use inkan_model::store::StoreSet;
 use inkan_model::sync::{SyncAnswer, SyncReport};
@@ -66,7 +65,44 @@ fn with_error(item: String, detail: String) -> Result<(), InvalidMessage> {
 
 fn entry(sequence: u64, result: Wire) -> pb::SpoolEntry {
     let outcome = pb::Outcome { renewal: vec![1; 16], result: Some(result) };
-    pb::SpoolEntry { sequence, at_ms: 0, outcome: Some(outcome) }
+    pb::SpoolEntry { sequence, at_ms: 0, told: Some(pb::spool_entry::Told::Outcome(outcome)) }
+}
+
+fn check_result(statement: String, remedy: String) -> pb::CheckResult {
+    let both = |text: String| Some(pb::Bilingual { ja: text, en: "x".to_owned() });
+    pb::CheckResult { check: 1, status: 1, statement: both(statement), remedy: both(remedy) }
+}
+
+fn with_results(results: Vec<pb::CheckResult>) -> Result<(), InvalidMessage> {
+    let checkup = pb::CheckupOutcome { checkup: vec![1; 16], examined_at_ms: 0, results };
+    let told = Some(pb::spool_entry::Told::Checkup(checkup));
+    with_entries(vec![pb::SpoolEntry { sequence: 1, at_ms: 0, told }])
+}
+
+fn programme() -> pb::Programme {
+    let names = Some(pb::Bilingual { ja: "x".to_owned(), en: "x".to_owned() });
+    pb::Programme { id: "x".to_owned(), names, ..Default::default() }
+}
+
+fn with_checkups(checkups: Vec<pb::CheckupDirective>) -> Result<(), InvalidMessage> {
+    let directives = Some(pb::Directives { generation: 1, checkups, ..Default::default() });
+    converted::<SyncAnswer, _>(pb::SyncResponse { directives, ..Default::default() })
+}
+
+fn with_programme(programme: pb::Programme) -> Result<(), InvalidMessage> {
+    with_checkups(vec![pb::CheckupDirective { checkup: vec![1; 16], programme: Some(programme) }])
+}
+
+fn with_checks(checks: pb::ProgrammeChecks) -> Result<(), InvalidMessage> {
+    with_programme(pb::Programme { checks: Some(checks), ..programme() })
+}
+
+fn with_recognise(recognise: pb::Recognise) -> Result<(), InvalidMessage> {
+    with_programme(pb::Programme { recognise: Some(recognise), ..programme() })
+}
+
+fn wanted() -> pb::WantedAnchor {
+    pb::WantedAnchor { common_name: "x".to_owned(), sha256: None, place: 1 }
 }
 
 fn installed(sequence: u64) -> pb::SpoolEntry {
@@ -91,7 +127,7 @@ fn directive(want: pb::renewal_directive::Want) -> pb::RenewalDirective {
 }
 
 fn with_renewals(renewals: Vec<pb::RenewalDirective>) -> Result<(), InvalidMessage> {
-    let directives = Some(pb::Directives { generation: 1, renewals });
+    let directives = Some(pb::Directives { generation: 1, renewals, ..Default::default() });
     converted::<SyncAnswer, _>(pb::SyncResponse { directives, ..Default::default() })
 }
 
@@ -176,6 +212,11 @@ fn one_beyond_each_limit_of_a_report_is_refused_by_the_name_of_its_field() {
         "entries[0].outcome.failed.why", LONG_TEXT, |n| {
             with_entries(vec![entry(1, Wire::Failed(pb::OutcomeFailed { step: 1, why: text(n), retry: true }))])
         };
+        "entries[0].checkup.results", CHECK_RESULTS, |n| with_results(vec![check_result(text(1), text(1)); n]);
+        "entries[0].checkup.results[0].statement.ja", CHECK_TEXT, |n| {
+            with_results(vec![check_result(text(n), text(1))])
+        };
+        "entries[0].checkup.results[0].remedy.ja", CHECK_TEXT, |n| with_results(vec![check_result(text(1), text(n))]);
         "report.facts.host_name", SHORT_TEXT, |n| with_facts(pb::HostFacts { host_name: text(n), ..facts() });
         "report.facts.os", SHORT_TEXT, |n| with_facts(pb::HostFacts { os: text(n), ..facts() });
         "report.facts.os_version", SHORT_TEXT, |n| with_facts(pb::HostFacts { os_version: text(n), ..facts() });
@@ -216,6 +257,44 @@ fn one_beyond_each_limit_of_an_answer_is_refused_by_the_name_of_its_field() {
         "lacks.certificates[0]", 32, |n| with_lacks(pb::Lacks { certificates: vec![vec![0; n]], ..Default::default() });
         "directives.renewals", DIRECTED_RENEWALS, |n| {
             with_renewals(vec![directive(pb::renewal_directive::Want::Request(pb::WantRequest {})); n])
+        };
+        "directives.checkups", DIRECTED_CHECKUPS, |n| {
+            with_checkups(vec![pb::CheckupDirective { checkup: vec![1; 16], programme: None }; n])
+        };
+        "directives.checkups[0].checkup", 16, |n| {
+            with_checkups(vec![pb::CheckupDirective { checkup: vec![1; n], programme: None }])
+        };
+        "directives.checkups[0].programme.id", PROGRAMME_ID, |n| {
+            with_programme(pb::Programme { id: "x".repeat(n), ..programme() })
+        };
+        "directives.checkups[0].programme.names.en", SHORT_TEXT, |n| {
+            with_programme(pb::Programme { names: Some(pb::Bilingual { ja: text(1), en: text(n) }), ..programme() })
+        };
+        "directives.checkups[0].programme.anchors", PROGRAMME_LIST, |n| {
+            with_programme(pb::Programme { anchors: vec![wanted(); n], ..programme() })
+        };
+        "directives.checkups[0].programme.anchors[0].common_name", SHORT_TEXT, |n| {
+            let anchor = pb::WantedAnchor { common_name: text(n), ..wanted() };
+            with_programme(pb::Programme { anchors: vec![anchor], ..programme() })
+        };
+        "directives.checkups[0].programme.anchors[0].sha256", 32, |n| {
+            let anchor = pb::WantedAnchor { sha256: Some(vec![0; n]), ..wanted() };
+            with_programme(pb::Programme { anchors: vec![anchor], ..programme() })
+        };
+        "directives.checkups[0].programme.recognise.issuer_contains", PROGRAMME_LIST, |n| {
+            with_recognise(pb::Recognise { issuer_contains: vec![text(1); n], ..Default::default() })
+        };
+        "directives.checkups[0].programme.recognise.subject_contains[0]", SHORT_TEXT, |n| {
+            with_recognise(pb::Recognise { subject_contains: vec![text(n)], ..Default::default() })
+        };
+        "directives.checkups[0].programme.checks.sites", PROGRAMME_LIST, |n| {
+            with_checks(pb::ProgrammeChecks { sites: vec!["https://a.test".to_owned(); n], ..Default::default() })
+        };
+        "directives.checkups[0].programme.checks.proxy_exceptions[0]", SHORT_TEXT, |n| {
+            with_checks(pb::ProgrammeChecks { proxy_exceptions: vec![text(n)], ..Default::default() })
+        };
+        "directives.checkups[0].programme.checks.closed_browsers", PROGRAMME_LIST, |n| {
+            with_checks(pb::ProgrammeChecks { closed_browsers: vec![text(1); n], ..Default::default() })
         };
         "directives.renewals[0].install.chain", CHAIN_CERTIFICATES, |n| {
             with_install(pb::WantInstall { chain: vec![vec![1]; n], ..install() })
@@ -301,7 +380,19 @@ fn what_must_be_there_is_missed_by_the_name_of_its_field() {
         ("report.facts.users[0]", with_facts(pb::HostFacts { users: vec![String::new()], ..facts() })),
         ("report.locations[0].location", with_state(pb::LocationState { location: None, ..state(0) })),
         ("report.locations[0].location.path", with_location(pb::Location { path: String::new(), ..location(0) })),
-        ("entries[0].outcome", with_entries(vec![pb::SpoolEntry { sequence: 1, at_ms: 0, outcome: None }])),
+        ("entries[0].outcome", with_entries(vec![pb::SpoolEntry { sequence: 1, at_ms: 0, told: None }])),
+        ("entries[0].checkup.results[0].statement", with_results(vec![pb::CheckResult::default()])),
+        ("entries[0].checkup.results[0].statement.ja", with_results(vec![check_result(String::new(), text(1))])),
+        ("directives.checkups[0].programme.names", with_programme(pb::Programme { names: None, ..programme() })),
+        ("directives.checkups[0].programme.recognise", with_recognise(pb::Recognise::default())),
+        (
+            "directives.checkups[0].programme.checks.sites[0]",
+            with_checks(pb::ProgrammeChecks { sites: vec!["http://a.test".to_owned()], ..Default::default() }),
+        ),
+        (
+            "directives.checkups[0].programme.checks.minimum_tls",
+            with_checks(pb::ProgrammeChecks { minimum_tls: Some("9".to_owned()), ..Default::default() }),
+        ),
         ("entries[0].sequence", with_entries(vec![pb::SpoolEntry::default()])),
         (
             "directives.renewals[0].want",

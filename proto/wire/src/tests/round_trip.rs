@@ -136,6 +136,22 @@ fn a_store_kind_of_a_newer_agent_survives_as_its_number() {
 }
 
 #[test]
+fn what_only_a_newer_server_knows_of_a_programme_is_left_out_and_refuses_nothing() {
+    let names = Some(pb::Bilingual { ja: "x".to_owned(), en: "x".to_owned() });
+    let anchor = pb::WantedAnchor { common_name: "x".to_owned(), sha256: None, place: 77 };
+    let checks = pb::ProgrammeChecks { closed_browsers: vec!["netscape".to_owned()], ..Default::default() };
+    let programme = pb::Programme {
+        id: "x".to_owned(),
+        names,
+        recognise: None,
+        anchors: vec![anchor],
+        checks: Some(checks),
+    };
+    let programme = inkan_model::programme::Programme::try_from(programme).unwrap();
+    assert!(programme.anchors.is_empty() && programme.checks.closed_browsers.is_empty());
+}
+
+#[test]
 fn an_entry_of_a_kind_that_is_not_known_is_refused_because_its_digest_could_not_be_checked() {
     let refused = SetEntry::try_from(pb::SetEntry { entry: None }).unwrap_err();
     assert_eq!(refused.field, "entry");

@@ -1,16 +1,21 @@
 //! Arbitrary valid values of the model, small enough to be made by the thousand.
 
+use inkan_model::checkup::{Check, CheckResult, CheckStatus, CheckupOutcome};
 use inkan_model::digest::{Fingerprint, SetDigest, StateDigest};
-use inkan_model::directive::{Directives, Generation, ProbeTarget, RenewalDirective, RenewalWant};
+use inkan_model::directive::{CheckupDirective, Directives, Generation, ProbeTarget, RenewalDirective, RenewalWant};
 use inkan_model::host::HostFacts;
-use inkan_model::id::RenewalId;
+use inkan_model::id::{CheckupId, RenewalId};
 use inkan_model::join_token::JoinTokenSecret;
+use inkan_model::locale::Bilingual;
+use inkan_model::programme::{
+    AnchorPlace, Browser, Pattern, Programme, ProgrammeChecks, Recognise, Site, TlsVersion, WantedAnchor,
+};
 use inkan_model::properties::{EntryProperties, TrustFlags, TrustLevel};
 use inkan_model::renewal::{Outcome, OutcomeResult, ProbeResult, Proof, RenewalStep};
 use inkan_model::store::{
     KeyPresence, Location, ReadError, ReadErrorKind, Scope, SetDelta, SetEntry, StoreKind, StoreSet,
 };
-use inkan_model::sync::{HostReport, Lacks, LocationState, SpoolEntry, SpoolPosition, SyncAnswer, SyncReport};
+use inkan_model::sync::{HostReport, Lacks, LocationState, SpoolEntry, SpoolPosition, SyncAnswer, SyncReport, Told};
 use inkan_model::time::Timestamp;
 use proptest::collection::vec;
 use proptest::option;
@@ -182,11 +187,88 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     (renewal_id(), result).prop_map(|(renewal, result)| Outcome { renewal, result })
 }
 
+fn checkup_id() -> impl Strategy<Value = CheckupId> {
+    (any::<u32>(), any::<[u8; 10]>())
+        .prop_map(|(seconds, chance)| CheckupId::new(Timestamp::from_unix_seconds(seconds.into()), chance))
+}
+
+fn bilingual() -> impl Strategy<Value = Bilingual> {
+    (name(), name()).prop_map(|(ja, en)| Bilingual { ja, en })
+}
+
+fn checkup_outcome() -> impl Strategy<Value = CheckupOutcome> {
+    let check = prop_oneof![4 => select(Check::ALL.to_vec()), 1 => unknown_number().prop_map(Check::from_number)];
+    let status = prop_oneof![4 => 1..=4_i32, 1 => unknown_number()].prop_map(CheckStatus::from_number);
+    let result = (check, status, bilingual(), option::of(bilingual()))
+        .prop_map(|(name, status, statement, remedy)| CheckResult { name, status, statement, remedy });
+    (checkup_id(), moment(), vec(result, 0..5))
+        .prop_map(|(checkup, examined_at, results)| CheckupOutcome { checkup, examined_at, results })
+}
+
+fn patterns() -> impl Strategy<Value = Vec<Pattern>> {
+    vec(name().prop_map(|text| text.parse().unwrap()), 0..3)
+}
+
+fn recognise() -> impl Strategy<Value = Recognise> {
+    let rules = (patterns(), patterns(), patterns(), patterns(), any::<bool>());
+    let rules = rules.prop_map(
+        |(issuer_common_names, issuer_contains, subject_common_name_prefixes, subject_contains, client_auth)| Recognise {
+            issuer_common_names,
+            issuer_contains,
+            subject_common_name_prefixes,
+            subject_contains,
+            client_auth,
+        },
+    );
+    rules.prop_filter("names something", |rules| !rules.is_empty())
+}
+
+fn programme() -> impl Strategy<Value = Programme> {
+    let place = select(vec![AnchorPlace::Root, AnchorPlace::Intermediate]);
+    let anchor = (name(), option::of(fingerprint()), place).prop_map(|(name, sha256, store)| WantedAnchor {
+        common_name: name.parse().unwrap(),
+        sha256,
+        store,
+    });
+    let site = ("[a-z]{1,5}(\\.[a-z]{1,5}){0,2}", 1..=u16::MAX)
+        .prop_map(|(host, port)| format!("https://{host}:{port}").parse::<Site>().unwrap());
+    let flags = any::<[bool; 4]>();
+    let tls = option::of(select(TlsVersion::ALL.to_vec()));
+    let browsers = vec(select(Browser::ALL.to_vec()), 0..3);
+    let checks = (vec(site, 0..3), tls, flags, patterns(), browsers).prop_map(
+        |(sites, minimum_tls, [trusted_zone, pop_ups, cookies, java], proxy_exceptions, closed_browsers)| {
+            ProgrammeChecks {
+                sites,
+                minimum_tls,
+                trusted_zone,
+                pop_ups,
+                cookies,
+                proxy_exceptions,
+                closed_browsers,
+                java,
+            }
+        },
+    );
+    ("[a-z0-9][a-z0-9-]{0,10}", bilingual(), option::of(recognise()), vec(anchor, 0..3), checks).prop_map(
+        |(id, names, recognise, anchors, checks)| Programme {
+            id: id.parse().unwrap(),
+            names,
+            recognise,
+            anchors,
+            checks,
+        },
+    )
+}
+
+fn told() -> impl Strategy<Value = Told> {
+    prop_oneof![4 => outcome().prop_map(Told::Renewal), 1 => checkup_outcome().prop_map(Told::Checkup)]
+}
+
 fn spool_entries() -> impl Strategy<Value = Vec<SpoolEntry>> {
-    (1..u64::MAX / 2, vec((1_u64..10, moment(), outcome()), 0..5)).prop_map(|(mut sequence, entries)| {
-        let numbered = |(step, at, outcome)| {
+    (1..u64::MAX / 2, vec((1_u64..10, moment(), told()), 0..5)).prop_map(|(mut sequence, entries)| {
+        let numbered = |(step, at, told)| {
             sequence += step;
-            SpoolEntry { sequence, at, outcome }
+            SpoolEntry { sequence, at, told }
         };
         entries.into_iter().map(numbered).collect()
     })
@@ -227,8 +309,13 @@ fn directives() -> impl Strategy<Value = Directives> {
     ];
     let renewal = (renewal_id(), location(), fingerprint(), want)
         .prop_map(|(renewal, location, old, want)| RenewalDirective { renewal, location, old, want });
-    (any::<u64>(), vec(renewal, 0..4))
-        .prop_map(|(generation, renewals)| Directives { generation: Generation(generation), renewals })
+    let checkup = (checkup_id(), option::of(programme()))
+        .prop_map(|(checkup, programme)| CheckupDirective { checkup, programme });
+    (any::<u64>(), vec(renewal, 0..4), vec(checkup, 0..2)).prop_map(|(generation, renewals, checkups)| Directives {
+        generation: Generation(generation),
+        renewals,
+        checkups,
+    })
 }
 
 pub(super) fn sync_answer() -> impl Strategy<Value = SyncAnswer> {

@@ -1,6 +1,7 @@
 //! What each command does: ask the API, print its answer as a table, or as it is.
 
 mod certificates;
+mod checkups;
 mod clinics;
 mod findings;
 mod hosts;
@@ -84,6 +85,7 @@ impl<'o> Context<'o> {
             Command::Host(host) => hosts::run(self, host).await,
             Command::Cert(cert) => certificates::run(self, cert).await,
             Command::Finding(finding) => findings::run(self, finding).await,
+            Command::Checkup(checkup) => checkups::run(self, checkup).await,
             Command::Renew(renew) => renewals::renew(self, renew).await,
             Command::Renewal(renewal) => renewals::run(self, renewal).await,
             // These were carried out before a server was looked for.

@@ -26,6 +26,7 @@ async fn the_help_of_every_command_is_as_it_was() {
         ("host", &["host", "host list", "host show", "host approve", "host suspend", "host retire"]),
         ("cert", &["cert", "cert list", "cert show"]),
         ("finding", &["finding", "finding list"]),
+        ("checkup", &["checkup"]),
         ("renew", &["renew"]),
         ("renewal", &["renewal", "renewal list", "renewal show", "renewal abandon"]),
         ("completions", &["completions"]),

@@ -1,6 +1,7 @@
 //! The program itself against a server that answers as the API does.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod examining;
 mod failing;
 mod fake;
 mod help;

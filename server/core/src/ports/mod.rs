@@ -4,6 +4,7 @@
 //! `Option`, `list_` with a page. Every method that an operator can reach takes the tenant and finds nothing outside of
 //! it: tenancy is checked where the data is.
 
+mod checkups;
 mod enrolments;
 mod fleet;
 mod inventory;
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 use inkan_issuance::private_ca::CertificationAuthority;
 use inkan_model::{Timestamp, VendorId};
 
+pub use self::checkups::*;
 pub use self::enrolments::*;
 pub use self::fleet::*;
 pub use self::inventory::*;
@@ -24,9 +26,9 @@ pub use self::operators::*;
 pub use self::renewals::*;
 
 /// The database: everything that is remembered.
-pub trait Database: Enrolments + Fleet + Inventory + Operators + Renewals + Upkeep {}
+pub trait Database: Checkups + Enrolments + Fleet + Inventory + Operators + Renewals + Upkeep {}
 
-impl<T: Enrolments + Fleet + Inventory + Operators + Renewals + Upkeep> Database for T {}
+impl<T: Checkups + Enrolments + Fleet + Inventory + Operators + Renewals + Upkeep> Database for T {}
 
 /// Keeping the database itself in order.
 #[async_trait]

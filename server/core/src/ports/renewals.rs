@@ -1,6 +1,7 @@
 //! Renewals as rows. A command is a row before anything else.
 
 use async_trait::async_trait;
+use inkan_model::checkup::CheckupOutcome;
 use inkan_model::directive::Generation;
 use inkan_model::renewal::Renewal;
 use inkan_model::sync::SpoolPosition;
@@ -28,8 +29,8 @@ pub trait Renewals: Send + Sync {
     /// The host's renewals that are not over, oldest first.
     async fn list_live_renewals(&self, host: HostId) -> DbResult<Vec<Versioned<Renewal>>>;
 
-    /// Stores moved renewals, the acknowledged spool position and the new generation in one transaction, with one
-    /// timeline entry for each state reached. `Conflict` when any version or the generation is not the expected one.
+    /// Stores moved renewals, answered checkups, the acknowledged spool position and the new generation in one
+    /// transaction, with one timeline entry for each state reached. `Conflict` when any version or the generation is not the expected one.
     async fn record_renewals(&self, host: HostId, change: &RenewalChange) -> DbResult<()>;
 
     /// Hosts that have a renewal which the server itself can move on: planned and due, requested, or failed and due.
@@ -54,12 +55,14 @@ pub enum RenewalCreation {
     Live(Renewal),
 }
 
-/// What one transaction changes about a host's renewals.
+/// What one transaction changes about a host's renewals and checkups.
 #[derive(Clone, Debug, Default)]
 pub struct RenewalChange {
     /// Moved renewals; the version is the one that was read. One that moved by several states stands here several times
     /// in their order, each time with the version after.
     pub moved: Vec<Versioned<Renewal>>,
+    /// What the host's doctor found. Of a checkup that does not wait for this host it changes nothing.
+    pub checkups: Vec<CheckupOutcome>,
     /// Acknowledge the spool up to here.
     pub acknowledged: Option<SpoolPosition>,
     /// Move the host's generation from the first to the second.

@@ -4,6 +4,7 @@
 //! `synchronous=FULL`, so what was acknowledged survives a power cut. Readers are opened read-only: no statement of a
 //! `find_` or `list_` can write. SQLite keeps no planner statistics here, so that plans are those that were tested.
 
+mod checkups;
 mod cursor;
 mod enrolments;
 mod events;

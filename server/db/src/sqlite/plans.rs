@@ -17,7 +17,7 @@ use super::fleet::{certificates, clinics, findings, hosts, installations, overvi
 use super::inventory::{assessments, observations};
 use super::renewals::lists;
 use super::statement::Statement;
-use super::{migrate, operators, writing_options};
+use super::{checkups, migrate, operators, writing_options};
 
 fn id<K: Kind>(byte: u8) -> Id<K> {
     Id::new(Timestamp::from_unix_seconds(1_700_000_000), [byte; 10])
@@ -104,6 +104,8 @@ fn other_lists() -> Vec<(&'static str, Statement)> {
         ),
         ("holders of a common certificate", few(false)),
         ("number of holders", fixed(certificates::COUNT_HOLDERS)),
+        ("checkups that wait for a host", fixed(checkups::LIST_WAITING)),
+        ("checkups of a host", fixed(checkups::LIST_NEWEST)),
         ("timeline", timeline::page_statement(vendor(), id(3), Some(id(9)), 51)),
         ("join tokens", tokens::page_statement(vendor(), Some(id(9)), 51)),
         ("hosts to review", fixed(assessments::LIST_TO_REVIEW)),
@@ -184,6 +186,9 @@ const FILL: &[&str] = &[
             CASE WHEN rowid % 10 = 0 THEN 'planned' ELSE 'closed' END, '{}', rowid % 10 <> 0,
             CASE WHEN rowid % 10 = 0 THEN rowid END, 1, 0
      FROM host",
+    "INSERT INTO checkup (id, vendor, host, programme_id, requested_by, requested_at, examined_at, received_at, results)
+     SELECT randomblob(16), vendor, id, '', x'', 0, answered, answered, CASE WHEN answered IS NULL THEN NULL ELSE '[]' END
+     FROM (SELECT vendor, id, CASE WHEN rowid % 5 = 0 THEN NULL ELSE 1 END AS answered FROM host)",
     "ANALYZE",
 ];
 

@@ -5,6 +5,7 @@
 
 mod kit;
 
+mod checkups;
 mod clinics;
 mod enrolments;
 mod findings;
@@ -37,6 +38,11 @@ macro_rules! suite {
     ($open:path) => {
         contract! {
             $open;
+            checkups:
+                a_checkup_waits_once_for_each_programme,
+                a_checkup_is_stored_with_the_generation_or_not_at_all,
+                an_answer_counts_once_and_for_its_host_alone,
+                the_newest_answers_are_kept_and_those_that_wait_always;
             clinics:
                 an_import_creates_changes_and_leaves_alone,
                 clinics_are_found_by_words_kind_and_prefecture,

@@ -78,6 +78,7 @@ pub(crate) async fn one_conflict_takes_the_whole_change_back(stage: Stage) {
         acknowledged: Some(SpoolPosition { epoch: 1, sequence: 4 }),
         generation: Some(generation),
         applied: Some(Generation(1)),
+        checkups: Vec::new(),
         by: None,
         now: noon(),
     };

@@ -1,5 +1,6 @@
 //! The whole API on a real database, called as a program would call it.
 
+mod checkups;
 mod idempotency;
 mod refusals;
 mod resources;

@@ -81,6 +81,7 @@ impl Sealer for Turning {
 
 /// The deployment.
 pub(super) struct Stage {
+    pub(super) core: Core,
     pub(super) clock: Arc<ManualClock>,
     pub(super) ours: Caller,
     pub(super) theirs: Caller,
@@ -196,7 +197,7 @@ impl Stage {
         let order = json!({ "host": host, "certificate": certificate.fingerprint, "reason": "あと12日" });
         let renewal = id_of(&ours.post("/renewals", &order).await);
         let certificate = certificate.fingerprint;
-        Self { clock, ours, theirs, clinic, host, certificate, renewal, join_token, secret, _folder: folder }
+        Self { core, clock, ours, theirs, clinic, host, certificate, renewal, join_token, secret, _folder: folder }
     }
 }
 

@@ -71,7 +71,8 @@ fn limits_that_java_cannot_enforce_are_refused() {
     stage.runtime("jdk", &keystore(&[], "changeit"));
     let java = stage.keystores();
     let location = java.discover().remove(0);
-    let flags = |client| TrustFlags { server: TrustLevel::Anchor, client, email: TrustLevel::Anchor, code: TrustLevel::Anchor };
+    let flags =
+        |client| TrustFlags { server: TrustLevel::Anchor, client, email: TrustLevel::Anchor, code: TrustLevel::Anchor };
     let limited = [
         EntryProperties { purposes: Some(vec!["1.3.6.1.5.5.7.3.1".to_owned()]), ..EntryProperties::default() },
         EntryProperties { name_constraints: Some(vec![0x30, 0]), ..EntryProperties::default() },
@@ -95,7 +96,8 @@ fn a_keystore_that_the_distribution_makes_or_whose_password_is_unknown_is_read_o
     let java = stage.keystores().with_generated(vec![generated.clone()]);
     for path in [generated, locked, broken] {
         let before = std::fs::read(&path).unwrap();
-        let is_meant = |location: &Location| location.path == path.canonicalize().unwrap().to_str().unwrap();
+        let is_meant =
+            |location: &Location| Path::new(&location.path).canonicalize().unwrap() == path.canonicalize().unwrap();
         let location = java.discover().into_iter().find(is_meant).unwrap();
         let anchors = java.anchors().unwrap();
         for refused in [anchors.can_change(&location), anchors.add_anchor(&location, &anchor("a")).map(drop)] {

@@ -30,7 +30,7 @@ impl Home {
             Within::Home(below) => below.to_string_lossy().into_owned(),
             Within::Elsewhere(path) => format!("elsewhere: {}", path.display()),
         };
-        self.found(layout).into_iter().map(below).collect()
+        self.found(layout).into_iter().map(|profile| below(profile).replace('\\', "/")).collect()
     }
 }
 
@@ -45,14 +45,17 @@ fn every_way_to_install_a_browser_has_its_place() {
     home.write(".var/app/org.mozilla.firefox/.mozilla/firefox/f/cert8.db", "");
     home.write(".pki/nssdb/cert9.db", "");
     home.write(".var/app/com.google.Chrome/.pki/nssdb/cert9.db", "");
-    assert_eq!(home.below(Layout::Linux), [
-        ".pki/nssdb",
-        ".var/app/com.google.Chrome/.pki/nssdb",
-        ".mozilla/firefox/Profiles/ab.default",
-        ".config/mozilla/firefox/Profiles/ab.default",
-        "snap/firefox/common/.mozilla/firefox/Profiles/ab.default",
-        ".var/app/org.mozilla.firefox/.mozilla/firefox/f",
-    ]);
+    assert_eq!(
+        home.below(Layout::Linux),
+        [
+            ".pki/nssdb",
+            ".var/app/com.google.Chrome/.pki/nssdb",
+            ".mozilla/firefox/Profiles/ab.default",
+            ".config/mozilla/firefox/Profiles/ab.default",
+            "snap/firefox/common/.mozilla/firefox/Profiles/ab.default",
+            ".var/app/org.mozilla.firefox/.mozilla/firefox/f",
+        ]
+    );
     let packages: Vec<_> = home.found(Layout::Linux).into_iter().map(|profile| profile.package).collect();
     assert_eq!(packages[4..], [Package::Snap, Package::Flatpak]);
 }

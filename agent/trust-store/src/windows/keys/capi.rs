@@ -9,14 +9,16 @@ use std::io;
 use std::ptr;
 
 use windows_sys::Win32::Foundation::{
-    NTE_BAD_KEYSET, NTE_EXISTS, NTE_KEYSET_NOT_DEF, NTE_NO_KEY, NTE_NOT_FOUND, NTE_PROV_TYPE_NOT_DEF,
+    NTE_BAD_KEYSET, NTE_BAD_TYPE, NTE_EXISTS, NTE_KEYSET_NOT_DEF, NTE_NO_KEY, NTE_NOT_FOUND, NTE_PROV_TYPE_NOT_DEF,
 };
 use windows_sys::Win32::Security::Cryptography::{
     AT_KEYEXCHANGE, AT_SIGNATURE, CALG_SHA_256, CRYPT_DELETEKEYSET, CRYPT_EXPORT, CRYPT_MACHINE_KEYSET,
     CRYPT_NEWKEYSET, CRYPT_SILENT, CryptAcquireContextW, CryptCreateHash, CryptDestroyHash, CryptDestroyKey,
-    CryptExportKey, CryptGenKey, CryptGetKeyParam, CryptGetUserKey, CryptHashData, CryptImportKey, CryptReleaseContext,
-    CryptSignHashW, KP_PERMISSIONS, PROV_RSA_AES, PUBLICKEYBLOB,
+    CryptExportKey, CryptGenKey, CryptGetKeyParam, CryptGetProvParam, CryptGetUserKey, CryptHashData, CryptImportKey,
+    CryptReleaseContext, CryptSetProvParam, CryptSignHashW, KP_PERMISSIONS, PP_KEYSET_SEC_DESCR, PROV_RSA_AES,
+    PUBLICKEYBLOB,
 };
+use windows_sys::Win32::Security::DACL_SECURITY_INFORMATION;
 
 use super::blob;
 use super::policy::{self, NewKey};
@@ -79,6 +81,27 @@ impl KeyProvider for Capi {
         // CryptoAPI has the least significant octet first.
         signature.reverse();
         Ok(signature)
+    }
+
+    fn access(&self, link: &KeyLink) -> io::Result<Option<Vec<u8>>> {
+        let context = Context::open(link)?.ok_or(io::ErrorKind::NotFound)?;
+        let read = output(|bytes, length| {
+            // SAFETY: the context is open; `bytes` has room for `length`, or only asks for it.
+            unsafe { CryptGetProvParam(context.0, PP_KEYSET_SEC_DESCR, bytes, length, DACL_SECURITY_INFORMATION) }
+        });
+        match read {
+            Ok(access) => Ok(Some(access)),
+            Err(error) if error.raw_os_error() == Some(NTE_BAD_TYPE) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn set_access(&self, link: &KeyLink, access: &[u8]) -> io::Result<()> {
+        let context = Context::open(link)?.ok_or(io::ErrorKind::NotFound)?;
+        // SAFETY: the context is open; the descriptor is one that Windows gave, in one piece.
+        checked(unsafe {
+            CryptSetProvParam(context.0, PP_KEYSET_SEC_DESCR, access.as_ptr(), DACL_SECURITY_INFORMATION)
+        })
     }
 
     fn delete(&self, link: &KeyLink) -> io::Result<bool> {
@@ -165,8 +188,7 @@ impl Key {
         let mut permissions = [0; 4];
         let mut length = 4;
         // SAFETY: this parameter has four bytes, for which there is room.
-        let got =
-            unsafe { CryptGetKeyParam(self.0, KP_PERMISSIONS, permissions.as_mut_ptr(), &raw mut length, 0) };
+        let got = unsafe { CryptGetKeyParam(self.0, KP_PERMISSIONS, permissions.as_mut_ptr(), &raw mut length, 0) };
         (got != 0 && length == 4).then(|| u32::from_le_bytes(permissions) & CRYPT_EXPORT != 0)
     }
 }
@@ -214,9 +236,8 @@ fn acquire(link: &KeyLink, flags: u32) -> io::Result<usize> {
     let flags = flags | machine | CRYPT_SILENT;
     let mut handle = 0;
     // SAFETY: both texts end with NUL and outlive the call; the handle that comes out is the caller's.
-    let acquired = unsafe {
-        CryptAcquireContextW(&raw mut handle, container.as_ptr(), provider.as_ptr(), provider_type, flags)
-    };
+    let acquired =
+        unsafe { CryptAcquireContextW(&raw mut handle, container.as_ptr(), provider.as_ptr(), provider_type, flags) };
     checked(acquired)?;
     Ok(handle)
 }
@@ -245,4 +266,22 @@ pub(super) fn wide(text: &str) -> Vec<u16> {
 
 fn checked(succeeded: i32) -> io::Result<()> {
     if succeeded == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use windows_sys::Win32::Security::Cryptography::PRIVATEKEYBLOB;
+
+    use super::*;
+
+    /// Whether CryptoAPI refuses to give a private key out.
+    pub(in super::super) fn private_export_fails(link: &KeyLink) -> bool {
+        let context = Context::open(link).unwrap().unwrap();
+        let (key, _) = context.key(link).unwrap().unwrap();
+        let exported = output(|bytes, length| {
+            // SAFETY: the key is open; `bytes` has room for `length`, or only asks for it.
+            unsafe { CryptExportKey(key.0, 0, PRIVATEKEYBLOB, 0, bytes, length) }
+        });
+        exported.is_err()
+    }
 }

@@ -9,16 +9,19 @@ use std::io;
 use std::ptr;
 
 use ring::digest;
-use windows_sys::Win32::Foundation::{NTE_BAD_KEYSET, NTE_NOT_FOUND, NTE_NO_KEY};
+use windows_sys::Win32::Foundation::{
+    NTE_BAD_KEYSET, NTE_DEVICE_NOT_READY, NTE_NO_KEY, NTE_NOT_FOUND, NTE_NOT_SUPPORTED,
+};
 use windows_sys::Win32::Security::Cryptography::{
     BCRYPT_ECCPUBLIC_BLOB, BCRYPT_ECDSA_P256_ALGORITHM, BCRYPT_PAD_PKCS1, BCRYPT_PAD_PSS, BCRYPT_PKCS1_PADDING_INFO,
     BCRYPT_PSS_PADDING_INFO, BCRYPT_RSA_ALGORITHM, BCRYPT_RSAPUBLIC_BLOB, BCRYPT_SHA256_ALGORITHM, BCryptBuffer,
     BCryptBufferDesc, NCRYPT_ALLOW_EXPORT_FLAG, NCRYPT_ALLOW_PLAINTEXT_EXPORT_FLAG, NCRYPT_DO_NOT_FINALIZE_FLAG,
     NCRYPT_EXPORT_POLICY_PROPERTY, NCRYPT_LENGTH_PROPERTY, NCRYPT_MACHINE_KEY_FLAG, NCRYPT_PKCS8_PRIVATE_KEY_BLOB,
-    NCRYPT_SILENT_FLAG, NCRYPTBUFFER_PKCS_KEY_NAME, NCRYPTBUFFER_VERSION, NCryptCreatePersistedKey, NCryptDeleteKey,
-    NCryptExportKey, NCryptFinalizeKey, NCryptFreeObject, NCryptGetProperty, NCryptImportKey, NCryptOpenKey,
-    NCryptOpenStorageProvider, NCryptSetProperty, NCryptSignHash,
+    NCRYPT_SECURITY_DESCR_PROPERTY, NCRYPT_SILENT_FLAG, NCRYPTBUFFER_PKCS_KEY_NAME, NCRYPTBUFFER_VERSION,
+    NCryptCreatePersistedKey, NCryptDeleteKey, NCryptExportKey, NCryptFinalizeKey, NCryptFreeObject, NCryptGetProperty,
+    NCryptImportKey, NCryptOpenKey, NCryptOpenStorageProvider, NCryptSetProperty, NCryptSignHash,
 };
+use windows_sys::Win32::Security::DACL_SECURITY_INFORMATION;
 use windows_sys::core::PCWSTR;
 
 use super::blob;
@@ -33,8 +36,6 @@ use crate::windows::serialized::KeyLink;
 const OUTPUT: u32 = 16 * 1024;
 /// Octets of SHA-256, and of the salt that TLS 1.3 wants (RFC 8446 §4.2.3).
 const DIGEST: u32 = 32;
-/// Octets of a P-256 point, with which its SubjectPublicKeyInfo ends.
-const POINT: usize = 65;
 
 /// CNG's key storage providers.
 pub(super) struct Cng;
@@ -69,8 +70,7 @@ impl KeyProvider for Cng {
 
     fn import(&self, link: &KeyLink, material: &KeyMaterial<'_>, spki: &[u8]) -> io::Result<()> {
         let KeyMaterial::P256(material) = material else { return Err(io::ErrorKind::Unsupported.into()) };
-        let point = spki.last_chunk::<POINT>().ok_or(io::ErrorKind::InvalidInput)?;
-        let pkcs8 = material.to_pkcs8(point);
+        let pkcs8 = blob::p256_pkcs8(material, spki).ok_or(io::ErrorKind::InvalidInput)?;
         let provider = Provider::open(link)?;
         if provider.find(link)?.is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -105,6 +105,29 @@ impl KeyProvider for Cng {
     fn sign(&self, link: &KeyLink, scheme: SignatureScheme, message: &[u8]) -> io::Result<Vec<u8>> {
         let provider = Provider::open(link)?;
         provider.find(link)?.ok_or(io::ErrorKind::NotFound)?.sign(scheme, message)
+    }
+
+    fn access(&self, link: &KeyLink) -> io::Result<Option<Vec<u8>>> {
+        let key = Provider::open(link)?.find(link)?.ok_or(io::ErrorKind::NotFound)?;
+        let property = NCRYPT_SECURITY_DESCR_PROPERTY;
+        let flags = DACL_SECURITY_INFORMATION | NCRYPT_SILENT_FLAG;
+        let read = output(|bytes, room, length| {
+            // SAFETY: the key is open; `bytes` has `room`, or only the length is asked for.
+            unsafe { NCryptGetProperty(key.0, property, bytes, room, length, flags) }
+        });
+        match read {
+            Ok(access) => Ok(Some(access)),
+            Err(error) if error.raw_os_error() == Some(NTE_NOT_SUPPORTED) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn set_access(&self, link: &KeyLink, access: &[u8]) -> io::Result<()> {
+        let key = Provider::open(link)?.find(link)?.ok_or(io::ErrorKind::NotFound)?;
+        let length = u32::try_from(access.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let flags = DACL_SECURITY_INFORMATION | NCRYPT_SILENT_FLAG;
+        // SAFETY: the key is open; the descriptor is readable for its length.
+        succeeded(unsafe { NCryptSetProperty(key.0, NCRYPT_SECURITY_DESCR_PROPERTY, access.as_ptr(), length, flags) })
     }
 
     fn delete(&self, link: &KeyLink) -> io::Result<bool> {
@@ -260,7 +283,8 @@ const fn machine(link: &KeyLink) -> u32 {
 }
 
 fn is_absent(error: &io::Error) -> bool {
-    const ABSENT: [i32; 3] = [NTE_BAD_KEYSET, NTE_NOT_FOUND, NTE_NO_KEY];
+    // A provider that cannot open keys, or is not ready for lack of a TPM, keeps none.
+    const ABSENT: [i32; 5] = [NTE_BAD_KEYSET, NTE_DEVICE_NOT_READY, NTE_NOT_FOUND, NTE_NOT_SUPPORTED, NTE_NO_KEY];
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error().is_some_and(|code| ABSENT.contains(&code))
 }
 

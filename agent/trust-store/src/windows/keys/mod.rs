@@ -15,14 +15,18 @@
 //! passed over. Keys are made without permission to export and for silent use: nothing here may ask the person at the
 //! screen, and nothing here ever asks Windows for a private key.
 //!
+//! Whoever may use the old key of the machine may use the new one: what accounts were let to it is carried over, or a
+//! service that is not an administrator would lose its certificate by the renewal.
+//!
 //! Containers have names of our own, told by what they are for, so that a step that is made again after a crash finds
 //! what it made before, and nobody else's container is ever taken for ours.
 //!
 //! A certificate is archived by Windows' own mark (`CERT_ARCHIVED_PROP_ID`): applications do not pick it any more, its
-//! key stays, and taking the mark away brings it back.
+//! key stays, and taking the mark away brings it back. Where that mark is not known, as in Wine, it goes to a store of our
+//! own, `InkanArchive`, with its link to the key.
 //!
-//! What was run: everything of CryptoAPI, under Wine. **Not run on real Windows: CNG, whose keys Wine does not keep, and
-//! with it elliptic curves and the TPM.**
+//! What was run, under Wine: everything of CryptoAPI, and the store of our own. **Not run on real Windows: anything; of it
+//! never run at all: CNG, whose keys Wine does not keep, with it elliptic curves and the TPM, and the mark.**
 
 #[cfg(any(test, windows))]
 mod blob;
@@ -30,9 +34,22 @@ mod blob;
 mod capi;
 #[cfg(windows)]
 mod cng;
+#[cfg(windows)]
+mod keyed;
+#[cfg(windows)]
+mod keyring;
+#[cfg(windows)]
+mod other_stores;
+#[cfg(windows)]
+mod personal;
 #[cfg(any(test, windows))]
 mod policy;
+#[cfg(windows)]
+mod properties;
 #[cfg(windows)]
 mod provider;
 #[cfg(all(test, windows))]
 mod tests;
+
+#[cfg(windows)]
+pub(crate) use self::keyring::existing_key;

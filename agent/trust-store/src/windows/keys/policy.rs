@@ -49,19 +49,20 @@ pub(super) fn successor(old: &KeyAlgorithm, kept: Option<&KeyLink>) -> Option<(N
 /// All providers that may hold a key of ours.
 pub(super) const OURS: [&str; 3] = [CAPI, SOFTWARE, TPM];
 
-/// Whether a provider keeps keys on this PC where they can be deleted. Of any other, such as a smart card's, nothing is
-/// deleted.
-pub(super) fn may_delete_from(provider: &str) -> bool {
+/// Whether a provider keeps keys in the PC itself. Any other, such as a smart card's, may ask for a card or a PIN, so it
+/// is neither opened nor are its keys deleted.
+pub(super) fn keeps_keys_in_the_pc(provider: &str) -> bool {
     OURS.contains(&provider) || is_old_microsoft_rsa(provider)
 }
 
 /// Whether it is one of the names under which CryptoAPI shows the same software containers as under [`CAPI`].
 pub(super) fn is_old_microsoft_rsa(provider: &str) -> bool {
-    const NAMES: [&str; 5] = [
+    const NAMES: [&str; 6] = [
         "",
         "Microsoft Base Cryptographic Provider v1.0",
         "Microsoft Enhanced Cryptographic Provider v1.0",
         "Microsoft Enhanced RSA and AES Cryptographic Provider (Prototype)",
+        "Microsoft RSA SChannel Cryptographic Provider",
         "Microsoft Strong Cryptographic Provider",
     ];
     NAMES.contains(&provider)
@@ -135,9 +136,9 @@ mod tests {
     }
 
     #[test]
-    fn a_smart_cards_keys_are_never_deleted() {
-        assert!(may_delete_from("Microsoft Strong Cryptographic Provider") && may_delete_from(TPM));
-        assert!(!may_delete_from("Microsoft Base Smart Card Crypto Provider"));
-        assert!(!may_delete_from("HPKI Crypto Service Provider"));
+    fn a_smart_card_is_not_in_the_pc() {
+        assert!(keeps_keys_in_the_pc("Microsoft Strong Cryptographic Provider") && keeps_keys_in_the_pc(TPM));
+        assert!(!keeps_keys_in_the_pc("Microsoft Base Smart Card Crypto Provider"));
+        assert!(!keeps_keys_in_the_pc("HPKI Crypto Service Provider"));
     }
 }

@@ -27,6 +27,12 @@ pub(super) trait KeyProvider: Send + Sync {
     /// Signs a message, not its digest; an ECDSA signature comes as DER.
     fn sign(&self, link: &KeyLink, scheme: SignatureScheme, message: &[u8]) -> io::Result<Vec<u8>>;
 
+    /// Who may use the key, as Windows writes it down (a security descriptor); `None` where the provider does not say.
+    fn access(&self, link: &KeyLink) -> io::Result<Option<Vec<u8>>>;
+
+    /// Lets those use the key who may by a security descriptor.
+    fn set_access(&self, link: &KeyLink, access: &[u8]) -> io::Result<()>;
+
     /// Deletes the key and its container; says whether there was one.
     fn delete(&self, link: &KeyLink) -> io::Result<bool>;
 }

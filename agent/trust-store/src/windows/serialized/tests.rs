@@ -76,7 +76,10 @@ fn no_purposes_is_another_thing_than_no_limit() {
     };
     assert_eq!(with(&[0x30, 0]), (Some(vec![]), vec![]));
     assert_eq!(with(&[0x30, 3, 6, 1, 0x2a]), (Some(vec!["1.2".to_owned()]), vec![]));
-    for junk in [&b""[..], &[0x30, 1], &[0x30, 0, 0], &[0x30, 2, 5, 0], &[0x30, 2, 6, 0]] {
+    let cut = [0x30, 4, 6, 2, 0x2a, 0x80];
+    let padded = [0x30, 5, 6, 3, 0x2a, 0x80, 1];
+    let huge = [&[0x30, 13, 6, 11][..], &[0xff; 10], &[0]].concat();
+    for junk in [b"", &[0x30, 1][..], &[0x30, 0, 0], &[0x30, 2, 5, 0], &[0x30, 2, 6, 0], &cut, &padded, &huge] {
         assert_eq!(with(junk), (None, vec!["purposes"]), "{junk:?}");
     }
     let blob = property(CERTIFICATE, b"der");
@@ -97,14 +100,26 @@ fn what_is_not_a_certificate_with_properties_is_refused_by_reason() {
 }
 
 #[test]
+fn purposes_have_their_known_encoding() {
+    for (dotted, der) in [
+        ("1.3.6.1.4.1.311.10.3.4", &[0x30, 12, 6, 10, 0x2b, 6, 1, 4, 1, 0x82, 0x37, 10, 3, 4][..]),
+        ("2.999.3", &[0x30, 5, 6, 3, 0x88, 0x37, 3]),
+        ("0.0", &[0x30, 3, 6, 1, 0]),
+    ] {
+        assert_eq!(usage_der(&[dotted.to_owned()]).as_deref(), Some(der));
+        assert_eq!(usage::read(der), Some(vec![dotted.to_owned()]));
+    }
+}
+
+#[test]
 fn a_purpose_that_is_no_object_identifier_is_not_written() {
-    for junk in ["", "1", "1.2.x", "9.9.9", "serverAuth", "1.2.", "01.2.3"] {
+    for junk in ["", "1", "1.2.x", "9.9.9", "1.40", "serverAuth", "1.2.", "01.2.3", "1.2.18446744073709551616"] {
         assert_eq!(usage_der(&[junk.to_owned()]), None, "{junk}");
     }
 }
 
 fn oid() -> impl Strategy<Value = String> {
-    (0_u32..3, 0_u32..40, prop::collection::vec(any::<u32>(), 0..6)).prop_map(|(first, second, rest)| {
+    (0_u64..3, 0_u64..40, prop::collection::vec(any::<u64>(), 0..6)).prop_map(|(first, second, rest)| {
         let arcs = [first, second].into_iter().chain(rest);
         arcs.map(|arc| arc.to_string()).collect::<Vec<_>>().join(".")
     })

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use inkan_model::limits::{self, check_name};
@@ -37,8 +37,9 @@ pub(crate) struct Account {
 /// The accounts of a PC, with what was learnt of them.
 #[derive(Debug, Default)]
 pub(crate) struct Accounts {
-    /// Names once they are known: a domain controller is not asked twice.
-    names: Mutex<BTreeMap<Sid, String>>,
+    /// Names that were asked for, with those that could not be told: a domain controller that does not answer costs
+    /// seconds.
+    names: Mutex<BTreeMap<Sid, Option<String>>>,
     /// What users who are logged off have, for as long as their files stay the same.
     logged_off: Mutex<BTreeMap<Sid, (Stamp, LoggedOff)>>,
 }
@@ -55,6 +56,12 @@ pub(crate) struct LoggedOff {
 }
 
 impl Accounts {
+    /// The accounts of this PC now, sorted by name. Windows is asked anew for a name that it could not tell before.
+    pub(crate) fn list_anew(&self, machine: &Root, users: &Root) -> Vec<Account> {
+        self.lock_names().retain(|_, name| name.is_some());
+        self.list(machine, users)
+    }
+
     /// The accounts of this PC now, sorted by name.
     pub(crate) fn list(&self, machine: &Root, users: &Root) -> Vec<Account> {
         let loaded: BTreeSet<Sid> = users.names().unwrap_or_default().iter().filter_map(|n| Sid::parse(n)).collect();
@@ -75,17 +82,21 @@ impl Accounts {
 
     /// The account's name, or its identifier where it has none that can be told.
     fn name(&self, sid: &Sid) -> String {
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(name) = names.get(sid) {
-            return name.clone();
-        }
-        match account_name(sid) {
-            Ok(name) if check_name(&name, limits::SHORT_TEXT).is_ok() && !names.values().any(|n| *n == name) => {
-                names.insert(sid.clone(), name.clone());
-                name
-            }
-            Ok(_) | Err(_) => sid.to_string(),
-        }
+        let known = self.lock_names().get(sid).cloned();
+        let name = known.unwrap_or_else(|| {
+            let asked = account_name(sid).ok().filter(|name| check_name(name, limits::SHORT_TEXT).is_ok());
+            let mut names = self.lock_names();
+            // Two accounts of one name would be one Location.
+            let taken = |name: &String| names.iter().any(|(s, n)| s != sid && n.as_ref() == Some(name));
+            let name = asked.filter(|name| !taken(name));
+            names.insert(sid.clone(), name.clone());
+            name
+        });
+        name.unwrap_or_else(|| sid.to_string())
+    }
+
+    fn lock_names(&self) -> MutexGuard<'_, BTreeMap<Sid, Option<String>>> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What a user who is logged off has. The registry is loaded only when its files changed.

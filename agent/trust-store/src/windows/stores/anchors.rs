@@ -45,10 +45,9 @@ impl AnchorStore for WindowsStores {
         match (found, content.errors.into_iter().next()) {
             (Some(found), _) => Ok(Some(anchor(found))),
             (None, None) => Ok(None),
-            (None, Some(error)) => Err(ChangeError::Io {
-                step: format!("read {location}"),
-                cause: io::Error::other(error.detail),
-            }),
+            (None, Some(error)) => {
+                Err(ChangeError::Io { step: format!("read {location}"), cause: io::Error::other(error.detail) })
+            }
         }
     }
 
@@ -61,11 +60,9 @@ impl AnchorStore for WindowsStores {
             return Ok(Changed::AlreadySo);
         }
         let wanted = match &before {
-            Some((_, before)) => SerializedCertificate {
-                key: before.key.clone(),
-                others: before.others.clone(),
-                ..wanted
-            },
+            Some((_, before)) => {
+                SerializedCertificate { key: before.key.clone(), others: before.others.clone(), ..wanted }
+            }
             None => wanted,
         };
         let changed = target.put(&wanted, before.as_ref().map(|(item, _)| item.as_str()));
@@ -257,7 +254,7 @@ fn wanted(location: &Location, anchor: &Anchor) -> Result<SerializedCertificate,
         return Err(ChangeError::Crypto { what: error.to_string() });
     }
     let mut purposes = purposes.clone();
-    for purposes in &mut purposes {
+    if let Some(purposes) = &mut purposes {
         purposes.sort_unstable();
         purposes.dedup();
     }
@@ -272,9 +269,8 @@ fn wanted(location: &Location, anchor: &Anchor) -> Result<SerializedCertificate,
 
 /// Whether a certificate stands there with the name and the limits that are wanted, all of which can be read.
 fn stands_as(found: &SerializedCertificate, wanted: &SerializedCertificate) -> bool {
-    let of = |c: &SerializedCertificate| {
-        (c.der.clone(), c.name.clone(), c.purposes.clone(), c.name_constraints.clone())
-    };
+    let of =
+        |c: &SerializedCertificate| (c.der.clone(), c.name.clone(), c.purposes.clone(), c.name_constraints.clone());
     of(found) == of(wanted) && found.unreadable.is_empty()
 }
 

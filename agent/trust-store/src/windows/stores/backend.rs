@@ -17,9 +17,12 @@ use super::registry::Root;
 use super::sid::Sid;
 use crate::files::survey::{read_error, whole};
 use crate::windows::access::current_sid;
-use crate::windows::serialized::{KeyLink, KeyReference, NAME_CONSTRAINTS, SerializedCertificate, USAGE, usage_purposes};
+use crate::windows::serialized::{
+    ARCHIVED, KeyLink, KeyReference, NAME_CONSTRAINTS, SerializedCertificate, USAGE, usage_purposes,
+};
 use crate::windows::system_store::{CertificateContext, StoreScope, SystemStore};
-use crate::{AnchorStore, KeyedStore, Keyring, Reading, StoreBackend};
+use crate::windows::keys;
+use crate::{AnchorStore, ChangeError, KeyedStore, Keyring, PrivateKey, Reading, StoreBackend};
 
 /// The system stores of this PC.
 #[derive(Debug)]
@@ -51,6 +54,17 @@ pub(crate) struct KeyUsers {
     pub(crate) all_seen: bool,
 }
 
+/// Whose keys the certificates of a store have, as far as this process can use them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum KeyStore {
+    /// The machine's.
+    Machine,
+    /// Another user's, which only that user can use.
+    OfAnother,
+    /// Those of the account that this process runs as.
+    OfThisAccount,
+}
+
 impl Default for WindowsStores {
     fn default() -> Self {
         Self {
@@ -75,7 +89,7 @@ impl WindowsStores {
     /// another user for a key of the machine, and an archived one count as well.
     pub(crate) fn key_users(&self, scope: &Scope, link: &KeyLink) -> KeyUsers {
         let mut users = KeyUsers { entries: BTreeSet::new(), all_seen: true };
-        for site in self.sites() {
+        for site in self.sites(self.accounts.list(&self.machine, &self.users)) {
             let location = site.location();
             // A user's containers are the user's own, whatever they are called; the machine's may be named by anybody.
             let may_mean_it = link.is_machine() || location.scope == *scope;
@@ -93,6 +107,16 @@ impl WindowsStores {
         users
     }
 
+    /// Whose keys the certificates of a Location have; `None` where they are not there for their keys, or cannot be changed.
+    pub(crate) fn key_store(&self, location: &Location) -> Option<KeyStore> {
+        let site = self.site(location).filter(|site| self.real && site.place() == Place::own(StoreName::My))?;
+        Some(match &site {
+            Site::Machine(_) => KeyStore::Machine,
+            Site::User(account, _) if self.is_own(account) => KeyStore::OfThisAccount,
+            Site::User(..) => KeyStore::OfAnother,
+        })
+    }
+
     /// What a Location of this kind means on this PC.
     pub(super) fn site(&self, location: &Location) -> Option<Site> {
         if location.kind != StoreKind::WindowsStore {
@@ -108,13 +132,11 @@ impl WindowsStores {
         }
     }
 
-    /// Every place of every account.
-    fn sites(&self) -> Vec<Site> {
+    /// Every place of these accounts and of the machine.
+    fn sites(&self, accounts: Vec<Account>) -> Vec<Site> {
         let of_machine = Place::all(Owner::Machine).into_iter().map(Site::Machine);
-        let of_account = |account: Account| {
-            Place::all(Owner::User).into_iter().map(move |place| Site::User(account.clone(), place))
-        };
-        let accounts = self.accounts.list(&self.machine, &self.users);
+        let of_account =
+            |account: Account| Place::all(Owner::User).into_iter().map(move |place| Site::User(account.clone(), place));
         of_machine.chain(accounts.into_iter().flat_map(of_account)).collect()
     }
 
@@ -236,7 +258,8 @@ impl Site {
 
 impl StoreBackend for WindowsStores {
     fn discover(&self) -> Vec<Location> {
-        let sites = self.sites().into_iter().filter(|site| self.is_of_concern(site));
+        let accounts = self.accounts.list_anew(&self.machine, &self.users);
+        let sites = self.sites(accounts).into_iter().filter(|site| self.is_of_concern(site));
         let mut found: Vec<Location> = sites.map(|site| site.location()).collect();
         found.sort_unstable();
         found.dedup();
@@ -254,7 +277,7 @@ impl StoreBackend for WindowsStores {
     }
 
     fn keyring(&self) -> Option<&dyn Keyring> {
-        None
+        Some(self)
     }
 
     fn anchors(&self) -> Option<&dyn AnchorStore> {
@@ -262,7 +285,15 @@ impl StoreBackend for WindowsStores {
     }
 
     fn keyed(&self) -> Option<&dyn KeyedStore> {
-        None
+        Some(self)
+    }
+
+    fn existing_key(
+        &self,
+        location: &Location,
+        certificate: Fingerprint,
+    ) -> Option<Result<Box<dyn PrivateKey>, ChangeError>> {
+        keys::existing_key(self, location, certificate)
     }
 }
 
@@ -298,6 +329,7 @@ fn serialized(context: &CertificateContext) -> io::Result<Vec<u8>> {
         key: context.key_link()?.map_or(KeyReference::None, KeyReference::Link),
         purposes: context.bytes(USAGE)?.and_then(|usage| usage_purposes(&usage)),
         name_constraints: context.bytes(NAME_CONSTRAINTS)?,
+        others: context.bytes(ARCHIVED)?.map(|mark| (ARCHIVED, mark)).into_iter().collect(),
         ..SerializedCertificate::new(context.der().to_vec())
     };
     certificate.to_bytes().ok_or_else(|| io::ErrorKind::InvalidData.into())

@@ -11,7 +11,7 @@ use inkan_model::{Certificate, EntryProperties, Fingerprint};
 
 use crate::Reading;
 use crate::content::{KeyFound, key_presence};
-use crate::files::survey::{bounded, read_error, whole};
+use crate::files::survey::{bounded, whole};
 use crate::windows::serialized::{KeyLink, KeyReference, SerializedCertificate};
 
 /// Bytes of all certificates of one store.
@@ -49,22 +49,15 @@ pub(crate) trait KeyProbe {
     fn look(&self, link: &KeyLink) -> KeyState;
 }
 
-/// Does not look: for keys of somebody else, which only their owner can open.
-pub(crate) struct Blind;
-
-impl KeyProbe for Blind {
-    fn look(&self, _link: &KeyLink) -> KeyState {
-        KeyState::Unseen
-    }
-}
-
 impl Content {
     /// What could not be read at all.
+    #[cfg(windows)]
     pub(crate) fn failed(error: &std::io::Error) -> Self {
-        Self { stored: Vec::new(), errors: vec![read_error("", error)] }
+        Self { stored: Vec::new(), errors: vec![crate::files::survey::read_error("", error)] }
     }
 
     /// Takes in what another form of the same store holds.
+    #[cfg(windows)]
     pub(crate) fn extend(&mut self, other: Self) {
         self.stored.extend(other.stored);
         self.errors.extend(other.errors);
@@ -105,6 +98,8 @@ pub(crate) fn reading(content: Content, probe: Option<&dyn KeyProbe>) -> Reading
         bytes_left -= size;
         match blob {
             Ok(blob) => match understood(&blob) {
+                // Its key is kept, and no application finds it any more; whoever asks who uses a key is told of it.
+                Ok(understood) if probe.is_some() && understood.says.is_archived() => {}
                 Ok(understood) => {
                     errors.extend(understood.errors(&item));
                     understood.merge_into(&mut found, probe);
@@ -147,11 +142,7 @@ impl Understood {
         self.says.unreadable.iter().map(error).collect()
     }
 
-    fn merge_into(
-        self,
-        found: &mut BTreeMap<Fingerprint, (SetEntry, Certificate)>,
-        probe: Option<&dyn KeyProbe>,
-    ) {
+    fn merge_into(self, found: &mut BTreeMap<Fingerprint, (SetEntry, Certificate)>, probe: Option<&dyn KeyProbe>) {
         let fingerprint = self.certificate.fingerprint;
         let (key, key_provider, key_exportable) = self.key(probe);
         let entry = SetEntry::Certificate {
@@ -231,6 +222,15 @@ mod tests {
 
     fn content(stored: Vec<Stored>) -> Content {
         Content { stored, errors: Vec::new() }
+    }
+
+    /// Does not look: the keys are somebody else's.
+    struct Blind;
+
+    impl KeyProbe for Blind {
+        fn look(&self, _link: &KeyLink) -> KeyState {
+            KeyState::Unseen
+        }
     }
 
     /// Knows one container.

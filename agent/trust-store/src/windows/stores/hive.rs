@@ -102,9 +102,8 @@ impl Privileges {
         let mut before = one(luid, 0);
         let (mut size, length) = (0, u32::try_from(size_of::<TOKEN_PRIVILEGES>()).unwrap_or(0));
         // SAFETY: the token is open for this; both structs are of the length that is given.
-        let adjusted = unsafe {
-            AdjustTokenPrivileges(self.token, 0, &raw const wanted, length, &raw mut before, &raw mut size)
-        };
+        let adjusted =
+            unsafe { AdjustTokenPrivileges(self.token, 0, &raw const wanted, length, &raw mut before, &raw mut size) };
         // It succeeds also when it did nothing; the last error tells.
         let error = io::Error::last_os_error();
         if adjusted == 0 || error.raw_os_error() == Some(ERROR_NOT_ALL_ASSIGNED.cast_signed()) {

@@ -3,7 +3,6 @@
 //! card reader may wait for its card.
 #![expect(unsafe_code, reason = "key providers are only reached through C functions")]
 
-
 use windows_sys::Win32::Foundation::{NTE_BAD_KEYSET, NTE_NO_KEY, NTE_NOT_FOUND};
 use windows_sys::Win32::Security::Cryptography::{
     AT_KEYEXCHANGE, CRYPT_EXPORT, CRYPT_MACHINE_KEYSET, CRYPT_SILENT, CryptAcquireContextW, CryptDestroyKey,
@@ -67,9 +66,8 @@ fn capi(link: &KeyLink) -> KeyState {
     let flags = CRYPT_SILENT | if link.is_machine() { CRYPT_MACHINE_KEYSET } else { 0 };
     let mut handle = 0;
     // SAFETY: both names are NUL-terminated UTF-16 strings that outlive the call.
-    let opened = unsafe {
-        CryptAcquireContextW(&raw mut handle, name.as_ptr(), provider.as_ptr(), link.provider_type, flags)
-    };
+    let opened =
+        unsafe { CryptAcquireContextW(&raw mut handle, name.as_ptr(), provider.as_ptr(), link.provider_type, flags) };
     if opened == 0 {
         return failed(&[NTE_BAD_KEYSET]);
     }
@@ -84,9 +82,7 @@ fn capi(link: &KeyLink) -> KeyState {
     let key = Key(handle);
     let (mut permissions, mut length) = (0_u32, 4_u32);
     // SAFETY: the key is open; the buffer has the four bytes that are told.
-    let told = unsafe {
-        CryptGetKeyParam(key.0, KP_PERMISSIONS, (&raw mut permissions).cast(), &raw mut length, 0)
-    };
+    let told = unsafe { CryptGetKeyParam(key.0, KP_PERMISSIONS, (&raw mut permissions).cast(), &raw mut length, 0) };
     KeyState::There { exportable: (told != 0 && length == 4).then_some(permissions & CRYPT_EXPORT != 0) }
 }
 
@@ -119,9 +115,8 @@ fn cng(link: &KeyLink) -> KeyState {
     let key = Object(handle);
     let (mut policy, mut length) = ([0_u8; 4], 0);
     // SAFETY: the key is open; the buffer has the four bytes that are told.
-    let told = unsafe {
-        NCryptGetProperty(key.0, NCRYPT_EXPORT_POLICY_PROPERTY, policy.as_mut_ptr(), 4, &raw mut length, 0)
-    };
+    let told =
+        unsafe { NCryptGetProperty(key.0, NCRYPT_EXPORT_POLICY_PROPERTY, policy.as_mut_ptr(), 4, &raw mut length, 0) };
     let exports = NCRYPT_ALLOW_EXPORT_FLAG | NCRYPT_ALLOW_PLAINTEXT_EXPORT_FLAG;
     let exportable = (told == 0 && length == 4).then(|| u32::from_le_bytes(policy) & exports != 0);
     KeyState::There { exportable }
@@ -135,4 +130,75 @@ fn failed(gone: &[i32]) -> KeyState {
 
 fn wide(text: &str) -> Vec<u16> {
     text.encode_utf16().chain([0]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use windows_sys::Win32::Security::Cryptography::{
+        CRYPT_DELETEKEYSET, CRYPT_EXPORTABLE, CRYPT_NEWKEYSET, CryptGenKey,
+    };
+
+    use super::*;
+    use crate::windows::real_stores;
+
+    fn link(container: &str, flags: u32) -> KeyLink {
+        KeyLink {
+            container: format!("inkan-probe-{container}-{}", std::process::id()),
+            provider: "Microsoft Enhanced RSA and AES Cryptographic Provider".to_owned(),
+            provider_type: 24,
+            flags,
+            key_spec: 1,
+        }
+    }
+
+    fn acquire(link: &KeyLink, flags: u32) -> usize {
+        let (name, provider) = (wide(&link.container), wide(&link.provider));
+        let flags = flags | CRYPT_SILENT | link.flags;
+        let mut handle = 0;
+        // SAFETY: both names are NUL-terminated UTF-16 strings that outlive the call.
+        let done = unsafe { CryptAcquireContextW(&raw mut handle, name.as_ptr(), provider.as_ptr(), 24, flags) };
+        assert_ne!(done, 0);
+        handle
+    }
+
+    fn make(link: &KeyLink, flags: u32) {
+        let container = Container(acquire(link, CRYPT_NEWKEYSET));
+        let mut key = 0;
+        // SAFETY: the container is open.
+        assert_ne!(unsafe { CryptGenKey(container.0, AT_KEYEXCHANGE, (1024 << 16) | flags, &raw mut key) }, 0);
+        drop(Key(key));
+    }
+
+    #[test]
+    fn a_key_says_whether_it_can_be_taken_out_and_one_that_was_deleted_is_gone() {
+        if !real_stores::may_be_changed() {
+            return;
+        }
+        for scope in [0, CRYPT_MACHINE_KEYSET] {
+            for (flags, exportable) in [(0, false), (CRYPT_EXPORTABLE, true)] {
+                let link = link(&format!("{scope}-{flags}"), scope);
+                assert_eq!(OwnKeys.look(&link), KeyState::Gone);
+                make(&link, flags);
+                assert_eq!(OwnKeys.look(&link), KeyState::There { exportable: Some(exportable) });
+                let other_users = if scope == 0 { KeyState::Unseen } else { OwnKeys.look(&link) };
+                assert_eq!(MachineKeys.look(&link), other_users);
+                acquire(&link, CRYPT_DELETEKEYSET);
+                assert_eq!(OwnKeys.look(&link), KeyState::Gone);
+            }
+        }
+    }
+
+    #[test]
+    fn a_card_is_never_asked_for() {
+        let card = KeyLink { provider: "Microsoft Base Smart Card Crypto Provider".to_owned(), ..link("card", 0) };
+        let foreign = KeyLink { provider: "JPKI Crypto Service Provider".to_owned(), ..link("card", 0) };
+        let cng_card = KeyLink {
+            provider: "Microsoft Smart Card Key Storage Provider".to_owned(),
+            provider_type: 0,
+            ..link("card", 0)
+        };
+        for link in [card, foreign, cng_card] {
+            assert_eq!(OwnKeys.look(&link), KeyState::Unseen);
+        }
+    }
 }

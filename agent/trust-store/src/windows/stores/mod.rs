@@ -26,6 +26,8 @@ mod key_probe;
 #[cfg(windows)]
 mod names;
 #[cfg(windows)]
+mod people;
+#[cfg(windows)]
 mod registry;
 #[cfg(all(test, windows))]
 mod tests;
@@ -33,4 +35,6 @@ mod tests;
 #[cfg(windows)]
 pub use self::backend::WindowsStores;
 #[cfg(windows)]
-pub(crate) use self::backend::KeyUsers;
+pub(crate) use self::backend::KeyStore;
+#[cfg(windows)]
+pub(crate) use self::people::People;

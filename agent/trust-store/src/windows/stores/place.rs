@@ -62,6 +62,7 @@ impl StoreName {
     }
 
     /// Whether its certificates are there for their keys.
+    #[cfg(windows)]
     pub(crate) fn has_keys(self) -> bool {
         self == Self::My
     }

@@ -59,8 +59,15 @@ mod tests {
     #[test]
     fn other_names_in_the_same_places_are_not_identifiers() {
         for text in [
-            "", ".DEFAULT", "S-1-5-21-0-0-0-1000_Classes", "S-1-5-21-1.bak", "S-1-5", "S-1-5-", "S-1-5-21--1",
-            "s-1-5-21-1", "S-1-5-12345678901",
+            "",
+            ".DEFAULT",
+            "S-1-5-21-0-0-0-1000_Classes",
+            "S-1-5-21-1.bak",
+            "S-1-5",
+            "S-1-5-",
+            "S-1-5-21--1",
+            "s-1-5-21-1",
+            "S-1-5-12345678901",
         ] {
             assert_eq!(Sid::parse(text), None, "{text}");
         }

@@ -6,7 +6,7 @@ use inkan_model::{Certificate, EntryProperties, Fingerprint};
 use winreg::RegKey;
 use winreg::enums::{HKEY_CURRENT_USER, HKEY_USERS, KEY_ALL_ACCESS, RegType};
 
-use super::backend::WindowsStores;
+use super::backend::{KeyUsers, WindowsStores};
 use super::registry::Root;
 use super::*;
 use crate::windows::real_stores;
@@ -59,7 +59,8 @@ impl Registry {
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        RegKey::predef(HKEY_CURRENT_USER).delete_subkey_all(&self.0).unwrap();
+        let deleted = RegKey::predef(HKEY_CURRENT_USER).delete_subkey_all(&self.0);
+        assert!(std::thread::panicking() || deleted.is_ok(), "{deleted:?}");
     }
 }
 
@@ -71,12 +72,12 @@ fn name(certificate: &SerializedCertificate) -> String {
 fn certificate(name: &str) -> SerializedCertificate {
     let mut params = rcgen::CertificateParams::default();
     params.distinguished_name.push(rcgen::DnType::CommonName, name);
-    params.serial_number = Some(rand_serial().into());
+    params.serial_number = Some(next_serial().into());
     let der = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().der().to_vec();
     SerializedCertificate { name: Some(name.to_owned()), ..SerializedCertificate::new(der) }
 }
 
-fn rand_serial() -> u64 {
+fn next_serial() -> u64 {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     u64::from(NEXT.fetch_add(1, Ordering::Relaxed))
 }
@@ -104,7 +105,10 @@ fn fingerprint(certificate: &SerializedCertificate) -> Fingerprint {
 }
 
 fn entry(reading: &Reading, wanted: Fingerprint) -> Option<&SetEntry> {
-    reading.entries.iter().find(|entry| matches!(entry, SetEntry::Certificate { certificate, .. } if *certificate == wanted))
+    reading
+        .entries
+        .iter()
+        .find(|entry| matches!(entry, SetEntry::Certificate { certificate, .. } if *certificate == wanted))
 }
 
 fn has(stores: &WindowsStores, location: &Location, certificate: &SerializedCertificate) -> bool {
@@ -174,8 +178,13 @@ fn a_loaded_users_root_gets_an_anchor_with_its_limits_and_loses_it_again() {
     limited.properties.purposes.as_mut().unwrap().sort_unstable();
     assert_eq!(stores.find_anchor(&location, fingerprint(&root)).unwrap(), Some(limited.clone()));
     let reading = stores.read(&location);
-    let Some(SetEntry::Certificate { key, name, properties, .. }) = entry(&reading, fingerprint(&root)) else { panic!() };
-    assert_eq!((*key, name.as_deref(), properties), (KeyPresence::NotExpected, root.name.as_deref(), &limited.properties));
+    let Some(SetEntry::Certificate { key, name, properties, .. }) = entry(&reading, fingerprint(&root)) else {
+        panic!()
+    };
+    assert_eq!(
+        (*key, name.as_deref(), properties),
+        (KeyPresence::NotExpected, root.name.as_deref(), &limited.properties)
+    );
 
     let unlimited = anchor(&root, None);
     assert_eq!(stores.add_anchor(&location, &unlimited).unwrap(), Changed::Done);
@@ -201,7 +210,7 @@ fn a_limit_that_is_not_asked_about_survives_a_change_of_another() {
 
 #[test]
 fn limits_that_no_windows_store_has_are_refused() {
-    use inkan_model::{TrustFlags, TrustLevel};
+    use inkan_model::properties::{TrustFlags, TrustLevel};
     let registry = Registry::new();
     registry.key(&format!("users\\{HANAKO}"));
     let stores = registry.stores();
@@ -228,6 +237,7 @@ fn limits_that_no_windows_store_has_are_refused() {
 
 #[test]
 fn a_change_does_not_pass_through_a_link_that_a_user_made() {
+    use windows_sys::Win32::Storage::FileSystem::DELETE;
     use winreg::enums::{KEY_CREATE_LINK, KEY_SET_VALUE, REG_OPTION_CREATE_LINK};
     let registry = Registry::new();
     registry.key(&format!("users\\{HANAKO}\\Software\\Microsoft\\SystemCertificates"));
@@ -235,13 +245,15 @@ fn a_change_does_not_pass_through_a_link_that_a_user_made() {
     let user = crate::windows::access::current_sid().unwrap();
     let path = format!("{}\\users\\{HANAKO}\\Software\\Microsoft\\SystemCertificates\\Root", registry.0);
     let (made, _) = RegKey::predef(HKEY_CURRENT_USER)
-        .create_subkey_with_options_flags(path, REG_OPTION_CREATE_LINK, KEY_CREATE_LINK | KEY_SET_VALUE)
+        .create_subkey_with_options_flags(path, REG_OPTION_CREATE_LINK, KEY_CREATE_LINK | KEY_SET_VALUE | DELETE)
         .unwrap();
-    let target = format!("\\Registry\\User\\{user}\\{}\\machine\\Software\\Microsoft\\SystemCertificates\\Root", registry.0);
+    let target =
+        format!("\\Registry\\User\\{user}\\{}\\machine\\Software\\Microsoft\\SystemCertificates\\Root", registry.0);
     let bytes = target.encode_utf16().flat_map(u16::to_le_bytes).collect();
     made.set_raw_value("SymbolicLinkValue", &winreg::RegValue { bytes, vtype: RegType::REG_LINK }).unwrap();
 
-    let refused = registry.stores().add_anchor(&of_user(HANAKO, "Root"), &anchor(&certificate("root"), None)).unwrap_err();
+    let refused =
+        registry.stores().add_anchor(&of_user(HANAKO, "Root"), &anchor(&certificate("root"), None)).unwrap_err();
     assert!(matches!(refused, ChangeError::Io { .. }), "{refused:?}");
     assert_eq!(victim.enum_keys().count(), 0);
     delete_link(&made);
@@ -254,10 +266,8 @@ fn delete_link(link: &RegKey) {
     unsafe extern "system" {
         fn NtDeleteKey(key: winreg::HKEY) -> i32;
     }
-    let (path, hive) = (RegKey::predef(HKEY_CURRENT_USER), link.raw_handle());
-    drop(path);
     // SAFETY: the handle is open for as long as `link` is.
-    unsafe { NtDeleteKey(hive) };
+    assert_eq!(unsafe { NtDeleteKey(link.raw_handle()) }, 0);
 }
 
 #[test]
@@ -304,7 +314,8 @@ fn a_user_who_is_logged_off_has_files_and_an_error_where_the_registry_cannot_be_
 #[test]
 fn who_uses_a_key_is_told_across_stores_and_only_the_same_users() {
     let registry = Registry::new();
-    let with_key = |link: KeyLink, name: &str| SerializedCertificate { key: KeyReference::Link(link), ..certificate(name) };
+    let with_key =
+        |link: KeyLink, name: &str| SerializedCertificate { key: KeyReference::Link(link), ..certificate(name) };
     let (one, two, upper) = (
         with_key(link(), "one"),
         with_key(link(), "two"),
@@ -322,6 +333,21 @@ fn who_uses_a_key_is_told_across_stores_and_only_the_same_users() {
     registry.root("users").write(&format!("{HANAKO}\\{MY}"), "JUNK", b"junk".to_vec()).unwrap();
     assert!(!stores.key_users(&Scope::User(HANAKO.to_owned()), &link()).all_seen);
     assert!(stores.key_users(&Scope::User(TARO.to_owned()), &link()).all_seen);
+}
+
+#[test]
+fn an_archived_certificate_is_not_told_and_still_uses_its_key() {
+    let registry = Registry::new();
+    let archived = SerializedCertificate {
+        key: KeyReference::Link(link()),
+        others: vec![(crate::windows::serialized::ARCHIVED, Vec::new())],
+        ..certificate("archived")
+    };
+    registry.put(&format!("users\\{HANAKO}"), MY, &archived);
+    let stores = registry.stores();
+    assert!(!has(&stores, &of_user(HANAKO, "MY"), &archived));
+    let users = stores.key_users(&Scope::User(HANAKO.to_owned()), &link());
+    assert_eq!(users.entries, [(of_user(HANAKO, "MY"), fingerprint(&archived))].into());
 }
 
 #[test]
@@ -362,25 +388,30 @@ fn the_machines_root_gets_an_anchor_through_cryptoapi_and_loses_it_again() {
 }
 
 #[test]
-fn name_constraints_are_in_the_machines_root_with_the_anchor_or_neither_is() {
+fn name_constraints_are_in_the_machines_root_with_the_anchor_or_all_stays_as_it_was() {
     if !real_stores::may_be_changed() {
         return;
     }
     let stores = WindowsStores::default();
     let location = at(Scope::Machine, "Root");
     let root = certificate("constrained");
+    let before = anchor(&root, Some(&["1.3.6.1.5.5.7.3.1"]));
+    stores.add_anchor(&location, &before).unwrap();
     let mut limited = anchor(&root, None);
     limited.properties.name_constraints = Some(vec![0x30, 0]);
-    match stores.add_anchor(&location, &limited) {
+    let stands = match stores.add_anchor(&location, &limited) {
         Ok(changed) => {
             assert_eq!(changed, Changed::Done);
-            assert_eq!(stores.find_anchor(&location, fingerprint(&root)).unwrap(), Some(limited));
-            stores.remove_anchor(&location, fingerprint(&root)).unwrap();
+            limited
         }
         // Wine does not know the property.
-        Err(error) => assert!(matches!(error, ChangeError::CannotLimit { .. }), "{error:?}"),
-    }
-    assert!(!has(&stores, &location, &root));
+        Err(error) => {
+            assert!(matches!(error, ChangeError::CannotLimit { .. }), "{error:?}");
+            before
+        }
+    };
+    assert_eq!(stores.find_anchor(&location, fingerprint(&root)).unwrap(), Some(stands));
+    assert_eq!(stores.remove_anchor(&location, fingerprint(&root)).unwrap(), Changed::Done);
 }
 
 #[test]
@@ -403,7 +434,9 @@ fn the_running_accounts_own_certificate_without_its_container_has_no_key() {
     assert_eq!(found.len(), 1);
     assert!(matches!(found[0].scope, Scope::User(_)));
     let reading = stores.read(found[0]);
-    let Some(SetEntry::Certificate { key, name, properties, .. }) = entry(&reading, fingerprint(&mine)) else { panic!() };
+    let Some(SetEntry::Certificate { key, name, properties, .. }) = entry(&reading, fingerprint(&mine)) else {
+        panic!()
+    };
     assert_eq!((*key, name.as_deref()), (KeyPresence::Absent, Some("私の")));
     assert_eq!(properties.key_provider, Some(link().provider));
     let users = stores.key_users(&found[0].scope, &link());

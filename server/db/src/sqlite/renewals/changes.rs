@@ -8,6 +8,7 @@ use inkan_model::sync::SpoolPosition;
 use inkan_model::{HostId, OperatorId, VendorId};
 
 use super::{due_at, lists};
+use crate::sqlite::checkups;
 use crate::sqlite::events::{self, Moment};
 use crate::sqlite::fault::Fault;
 use crate::sqlite::rollups;
@@ -93,6 +94,7 @@ pub(super) async fn record(db: &mut WriteConnection, host: HostId, change: &Rene
     for one in &change.moved {
         move_one(db, &moment, one).await?;
     }
+    checkups::record_answers(db, host, &change.checkups, change.now).await?;
     update_host(db, host, &row, change).await
 }
 

@@ -1,4 +1,4 @@
-//! What this PC trusts, for a probe of a site that is not pinned.
+//! Linux and its kin: the bundle that applications read.
 
 use std::fs::File;
 use std::io::{self, Read as _};

@@ -1,0 +1,13 @@
+//! What this PC trusts, for a probe of a site that is not pinned.
+
+#[cfg(any(test, windows))]
+mod limits;
+#[cfg(not(windows))]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(not(windows))]
+pub(crate) use self::unix::system_roots;
+#[cfg(windows)]
+pub(crate) use self::windows::system_roots;

@@ -1,0 +1,51 @@
+//! The store in memory.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex};
+
+use inkan_model::store::{Location, ReadError, ReadErrorKind};
+use inkan_trust_store::fake::FakeStore;
+use inkan_trust_store::{AnchorStore as _, StoreBackend};
+
+use crate::stage::{Instance, Limits, anchor, only_location};
+
+/// Below each folder one store, whoever opens it.
+static STORES: LazyLock<Mutex<BTreeMap<PathBuf, Arc<FakeStore>>>> = LazyLock::new(Mutex::default);
+
+pub(crate) const INSTANCE: Instance = Instance {
+    name: "fake",
+    prepare,
+    open: |root| store(root),
+    location: only_location,
+    open_read_only: Some(read_only),
+    damage: Some(damage),
+    limits: Limits::ByProperty,
+};
+
+fn store(root: &Path) -> Arc<FakeStore> {
+    Arc::clone(&STORES.lock().unwrap()[root])
+}
+
+fn prepare(root: &Path) -> bool {
+    let (store, location) = FakeStore::at("/fake");
+    fill(&store, &location);
+    STORES.lock().unwrap().insert(root.to_path_buf(), Arc::new(store));
+    true
+}
+
+fn fill(store: &FakeStore, location: &Location) {
+    store.add_anchor(location, &anchor("One")).unwrap();
+    store.add_anchor(location, &anchor("Two")).unwrap();
+}
+
+fn read_only(root: &Path) -> Arc<dyn StoreBackend> {
+    let store = store(root);
+    store.refuse_changes(Some("it was told to"));
+    store
+}
+
+fn damage(root: &Path) {
+    let (kind, item, detail) = (ReadErrorKind::Malformed, "part".to_owned(), "it was told to".to_owned());
+    store(root).fail_reads_with(vec![ReadError { kind, item, detail }]);
+}
