@@ -24,7 +24,8 @@ use self::windows::{default_data_dir, default_file};
 
 /// Variables such as `INKAN_AGENT__SERVER_URL`; lists are separated by commas.
 const PREFIX: &str = "INKAN_AGENT";
-const LISTS: [&str; 3] = ["directories", "user_directories", "pkcs12_password_files"];
+const LISTS: [&str; 5] =
+    ["directories", "user_directories", "pkcs12_password_files", "java_keystores", "java_password_files"];
 const DEADLINE_SECONDS: std::ops::RangeInclusive<u64> = 1..=300;
 const INTERVAL_SECONDS: std::ops::RangeInclusive<u64> = 60..=86_400;
 
@@ -39,6 +40,10 @@ pub struct AgentSettings {
     pub user_directories: Vec<PathBuf>,
     /// Files with passwords of PKCS#12 files, one per line.
     pub pkcs12_password_files: Vec<PathBuf>,
+    /// Java keystores that stand where no runtime and no user has one by itself.
+    pub java_keystores: Vec<PathBuf>,
+    /// Files with passwords of Java keystores, one per line.
+    pub java_password_files: Vec<PathBuf>,
     /// How long reading one Location may take.
     pub location_deadline: Duration,
     /// How long after one scan the next begins.
@@ -91,6 +96,8 @@ struct RawSettings {
     directories: Vec<PathBuf>,
     user_directories: Vec<PathBuf>,
     pkcs12_password_files: Vec<PathBuf>,
+    java_keystores: Vec<PathBuf>,
+    java_password_files: Vec<PathBuf>,
     location_deadline_seconds: u64,
     scan_interval_seconds: u64,
     server_url: Option<String>,
@@ -103,6 +110,8 @@ impl Default for RawSettings {
             directories: Vec::new(),
             user_directories: Vec::new(),
             pkcs12_password_files: Vec::new(),
+            java_keystores: Vec::new(),
+            java_password_files: Vec::new(),
             location_deadline_seconds: 10,
             scan_interval_seconds: 900,
             server_url: None,
@@ -159,6 +168,8 @@ impl TryFrom<RawSettings> for AgentSettings {
             directories,
             user_directories,
             pkcs12_password_files,
+            java_keystores,
+            java_password_files,
             location_deadline_seconds,
             scan_interval_seconds,
             server_url,
@@ -167,6 +178,8 @@ impl TryFrom<RawSettings> for AgentSettings {
         check_all("directories", &directories, check_absolute)?;
         check_all("user_directories", &user_directories, check_below_home)?;
         check_all("pkcs12_password_files", &pkcs12_password_files, check_absolute)?;
+        check_all("java_keystores", &java_keystores, check_absolute)?;
+        check_all("java_password_files", &java_password_files, check_absolute)?;
         check_range("location_deadline_seconds", location_deadline_seconds, &DEADLINE_SECONDS)?;
         check_range("scan_interval_seconds", scan_interval_seconds, &INTERVAL_SECONDS)?;
         if location_deadline_seconds >= scan_interval_seconds {
@@ -180,6 +193,8 @@ impl TryFrom<RawSettings> for AgentSettings {
             directories,
             user_directories,
             pkcs12_password_files,
+            java_keystores,
+            java_password_files,
             location_deadline: Duration::from_secs(location_deadline_seconds),
             scan_interval: Duration::from_secs(scan_interval_seconds),
             server_url,

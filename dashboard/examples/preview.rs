@@ -1,7 +1,7 @@
 //! Serves the pages over a sample fleet on 127.0.0.1, to look at while working on them:
 //! `cargo run -p inkan-dashboard --example preview -- 8099`. Prints a session cookie, so that a script can look, too.
 //!
-//! One PC answers by itself: ask for a renewal on SAKURA-02 and watch it move on.
+//! One PC answers by itself: ask for a renewal or a checkup on SAKURA-02 and watch it move on.
 
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a tool for whoever works on the pages")]
 
@@ -12,6 +12,8 @@ mod stage;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use inkan_model::checkup::{Check, CheckResult, CheckStatus};
+use inkan_model::locale::Bilingual;
 use stage::fleet::Fleet;
 use stage::{MAIL, PASSWORD, Stage};
 
@@ -39,7 +41,39 @@ async fn main() {
     loop {
         tokio::time::sleep(Duration::from_secs(2)).await;
         sakura.step().await;
+        sakura.answer_checkups(&sample_results()).await;
     }
+}
+
+/// What a doctor may say.
+fn sample_results() -> Vec<CheckResult> {
+    let both = |ja: &str, en: &str| Bilingual::new(ja, en);
+    vec![
+        CheckResult::well(Check::ProgrammeCertificate, "証明書 0110119153 があります。", "There is a certificate."),
+        CheckResult::well(Check::KeyUsable, "秘密鍵で署名できます。", "The private keys sign."),
+        CheckResult::unwell(
+            Check::TlsVersions,
+            CheckStatus::Soon,
+            both("uketsuke の設定で SSL 3.0 が有効になっています。", "SSL 3.0 is switched on for uketsuke."),
+            both(
+                "「インターネットオプション」の「詳細設定」で SSL 3.0 のチェックを外してください。",
+                "In Internet Options, Advanced: untick SSL 3.0.",
+            ),
+        ),
+        CheckResult::unknown(Check::Proxy, "プロキシは自動構成スクリプトが決めます。", "A script chooses the proxy."),
+        CheckResult::unwell(
+            Check::Sites,
+            CheckStatus::Now,
+            both(
+                "https://cert.obn.managedpki.ne.jp を開くと警告が出ます。",
+                "https://cert.obn.managedpki.ne.jp shows a warning.",
+            ),
+            both(
+                "システムのルート証明書を「信頼されたルート証明機関」に入れてください。",
+                "Install the system’s root among the trusted roots.",
+            ),
+        ),
+    ]
 }
 
 async fn serve(router: axum::Router, port: u16) {

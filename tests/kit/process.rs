@@ -104,3 +104,20 @@ pub fn run(mut command: Command) -> Result<String> {
     );
     String::from_utf8(output.stdout).context("its output is not UTF-8")
 }
+
+/// As [`run`], for a program that leaves others running behind it: what it wrote goes to files, because a pipe would not
+/// end before the last of those does.
+///
+/// # Errors
+/// When it fails; its words are in the error.
+pub fn run_with_heirs(mut command: Command) -> Result<String> {
+    let folder = tempfile::tempdir().context("no folder")?;
+    let (out, err) = (folder.path().join("out"), folder.path().join("err"));
+    let file = |path: &Path| File::create(path).context("no file for the output");
+    let words = |path: &Path| std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    command.stdin(Stdio::null()).stdout(file(&out)?).stderr(file(&err)?);
+    let status = command.status().with_context(|| format!("could not run {command:?}"))?;
+    let (out, err) = (words(&out).context("its output is gone")?, words(&err).context("its output is gone")?);
+    ensure!(status.success(), "{command:?} ended with {status}: {err}{out}");
+    Ok(out)
+}

@@ -9,7 +9,7 @@ use inkan_model::join_token::JoinTokenSecret;
 use serde_json::Value;
 
 use crate::deployment::TestDeployment;
-use crate::process::{Process, run};
+use crate::process::{Process, run_with_heirs};
 use crate::wait::{Look, wait_until};
 use crate::wine::WinePrefix;
 
@@ -64,7 +64,7 @@ impl WindowsAgent {
     /// # Errors
     /// When it fails.
     pub fn command(&self, arguments: &[&str]) -> Result<String> {
-        run(self.prepared(arguments))
+        run_with_heirs(self.prepared(arguments))
     }
 
     /// Enrols it.

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context as _, Result, bail, ensure};
 use tempfile::TempDir;
 
-use crate::process::run;
+use crate::process::{run, run_with_heirs};
 
 /// Where the first prefix is kept; one for each version of Wine.
 const KEPT: &str = "wine";
@@ -40,7 +40,7 @@ impl WinePrefix {
         copy(&kept, folder.path())?;
         let prefix = Self { folder };
         // It stays until the prefix goes, so that programs start at once and services are not ended between them.
-        run(in_prefix(prefix.folder.path(), "wineserver", &["-p"]))?;
+        run_with_heirs(in_prefix(prefix.folder.path(), "wineserver", &["-p"]))?;
         Ok(prefix)
     }
 
@@ -64,7 +64,7 @@ impl WinePrefix {
         let arguments = ["add", key, "/v", name, "/t", "REG_SZ", "/d", value, "/f"];
         let mut command = self.command("reg");
         command.args(arguments);
-        run(command).map(drop)
+        run_with_heirs(command).map(drop)
     }
 }
 
@@ -72,7 +72,10 @@ impl Drop for WinePrefix {
     fn drop(&mut self) {
         // Where it is gone already, there is nothing to end.
         for argument in ["-k", "-w"] {
-            let _ = in_prefix(self.folder.path(), "wineserver", &[argument]).stderr(Stdio::null()).status();
+            let _ = in_prefix(self.folder.path(), "wineserver", &[argument])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
         }
     }
 }
@@ -103,8 +106,8 @@ fn kept(folder: &Path) -> Result<PathBuf> {
         return Ok(kept);
     }
     let fresh = tempfile::Builder::new().prefix("wine-fresh-").tempdir_in(folder).context("no folder")?;
-    run(in_prefix(fresh.path(), "wine", &["wineboot", "--init"]))?;
-    run(in_prefix(fresh.path(), "wineserver", &["-w"]))?;
+    run_with_heirs(in_prefix(fresh.path(), "wine", &["wineboot", "--init"]))?;
+    run_with_heirs(in_prefix(fresh.path(), "wineserver", &["-w"]))?;
     ensure!(fresh.path().join("system.reg").is_file(), "Wine set up no registry");
     match std::fs::rename(fresh.path(), &kept) {
         Ok(()) => drop(fresh.keep()),

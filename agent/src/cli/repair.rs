@@ -96,7 +96,9 @@ pub(super) fn run(args: &RepairArgs, settings: &AgentSettings, out: &mut dyn Wri
         None => say(out, locale, "直すところはありません。", "There is nothing to repair.")?,
         Some(applied) => {
             let count = applied.changes.len();
-            let ja = format!("{count}件を変更しました。ブラウザをすべて閉じて開き直してください。元に戻すには --undo を付けます。");
+            let ja = format!(
+                "{count}件を変更しました。ブラウザをすべて閉じて開き直してください。元に戻すには --undo を付けます。"
+            );
             let en = format!("Changed: {count}. Close every browser and open it again. Take it back with --undo.");
             say(out, locale, &ja, &en)?;
         }

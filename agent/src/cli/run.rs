@@ -64,9 +64,13 @@ impl Enrolled {
     ) -> Result<(), Failure> {
         let Self { _lock, folder, identity } = self;
         info!(host = %identity.agent.host, version = env!("CARGO_PKG_VERSION"), "started");
-        let agent = assemble_in(surroundings, settings, identity, folder, proxy, runtime.handle().clone());
-        runtime.block_on(agent.map_err(Failure::failed)?.run(stop));
+        // The way to the server can only be made where the runtime is at work.
+        let worked = runtime.block_on(async {
+            let agent = assemble_in(surroundings, settings, identity, folder, proxy, runtime.handle().clone());
+            agent.map_err(Failure::failed)?.run(stop).await;
+            Ok(())
+        });
         runtime.shutdown_timeout(FAREWELL);
-        Ok(())
+        worked
     }
 }

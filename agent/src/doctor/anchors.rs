@@ -132,10 +132,14 @@ fn look_for(wanted: &WantedAnchor, held: &[Held<'_>]) -> Option<CheckResult> {
     if let Some(distrusted) = found.iter().find(|held| held.role == Role::Distrusted) {
         return Some(told(
             CheckStatus::Now,
-            (format!("{name} は信頼されないものとして登録されています ({})。", distrusted.location),
-             format!("{name} is registered as distrusted ({}).", distrusted.location)),
-            ("「信頼されない証明書」から削除してよいか、管理者に確かめてください。",
-             "Ask whoever manages this PC whether it may be taken out of the distrusted certificates."),
+            (
+                format!("{name} は信頼されないものとして登録されています ({})。", distrusted.location),
+                format!("{name} is registered as distrusted ({}).", distrusted.location),
+            ),
+            (
+                "「信頼されない証明書」から削除してよいか、管理者に確かめてください。",
+                "Ask whoever manages this PC whether it may be taken out of the distrusted certificates.",
+            ),
         ));
     }
     let right = match wanted.store {
@@ -153,8 +157,10 @@ fn look_for(wanted: &WantedAnchor, held: &[Held<'_>]) -> Option<CheckResult> {
     if let Some(misplaced) = found.iter().find(|held| matches!(held.role, Role::Root | Role::Intermediate)) {
         return Some(told(
             CheckStatus::Now,
-            (format!("{name} が「{ja}」ではなく {} にあります。", misplaced.location),
-             format!("{name} is in {} and not among the {en}.", misplaced.location)),
+            (
+                format!("{name} が「{ja}」ではなく {} にあります。", misplaced.location),
+                format!("{name} is in {} and not among the {en}.", misplaced.location),
+            ),
             (format!("{name} を「{ja}」に入れ直してください。"), format!("Install {name} among the {en}.")),
         ));
     }
@@ -162,17 +168,18 @@ fn look_for(wanted: &WantedAnchor, held: &[Held<'_>]) -> Option<CheckResult> {
     Some(told(
         status,
         (format!("{name} が「{ja}」にありません。"), format!("{name} is not among the {en}.")),
-        (format!("システムの案内にあるサイトから {name} を取得し、「{ja}」に入れてください。"),
-         format!("Get {name} from the site that the system’s guide names, and install it among the {en}.")),
+        (
+            format!("システムの案内にあるサイトから {name} を取得し、「{ja}」に入れてください。"),
+            format!("Get {name} from the site that the system’s guide names, and install it among the {en}."),
+        ),
     ))
 }
 
 /// An issuer that Windows has in the wrong one of its two stores, and not in the right one.
 fn misplaced(facts: &CertificateFacts, fingerprint: Fingerprint, held: &[Held<'_>]) -> Option<CheckResult> {
     let places = || {
-        held.iter().filter(|held| {
-            held.certificate.fingerprint == fingerprint && held.location.kind == StoreKind::WindowsStore
-        })
+        held.iter()
+            .filter(|held| held.certificate.fingerprint == fingerprint && held.location.kind == StoreKind::WindowsStore)
     };
     let name = &facts.common_name;
     let (wrong, right) =
@@ -184,8 +191,10 @@ fn misplaced(facts: &CertificateFacts, fingerprint: Fingerprint, held: &[Held<'_
     let (ja, en) = place_name(if right == Role::Root { AnchorPlace::Root } else { AnchorPlace::Intermediate });
     Some(told(
         CheckStatus::Soon,
-        (format!("{name} が {} にありますが、あるべき場所は「{ja}」です。", found.location),
-         format!("{name} is in {}, and belongs among the {en}.", found.location)),
+        (
+            format!("{name} が {} にありますが、あるべき場所は「{ja}」です。", found.location),
+            format!("{name} is in {}, and belongs among the {en}.", found.location),
+        ),
         (format!("{name} を「{ja}」へ移してください。"), format!("Move {name} to the {en}.")),
     ))
 }

@@ -42,7 +42,11 @@ pub(super) fn running_programs() -> Vec<String> {
 pub(super) fn check(programs: &[String], closed: &[Browser]) -> CheckResult {
     let name = Check::OpenBrowsers;
     if programs.is_empty() {
-        return CheckResult::unknown(name, "動いているプログラムを調べられません。", "It cannot be told which programs run.");
+        return CheckResult::unknown(
+            name,
+            "動いているプログラムを調べられません。",
+            "It cannot be told which programs run.",
+        );
     }
     let open: Vec<_> = Browser::ALL
         .into_iter()

@@ -105,10 +105,7 @@ fn programme_presence(programme: &Programme, clients: &[Client<'_>]) -> CheckRes
         None => CheckResult::unwell(
             name,
             CheckStatus::Now,
-            Bilingual::new(
-                format!("{ja} の証明書が見つかりません。"),
-                format!("No certificate for {en} was found."),
-            ),
+            Bilingual::new(format!("{ja} の証明書が見つかりません。"), format!("No certificate for {en} was found.")),
             Bilingual::new(
                 "正しい利用者でサインインしているか確かめ、なければバックアップから入れるか発行を申し込んでください。",
                 "Check that the right user is signed in; if it is not there then, import the backup or apply for a new one.",

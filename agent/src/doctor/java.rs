@@ -49,7 +49,10 @@ pub(super) fn check(found: &[String]) -> CheckResult {
         name,
         CheckStatus::Now,
         Bilingual::new("Java の実行環境がありません。", "There is no Java runtime."),
-        Bilingual::new("システムの案内にある版の Java を入れてください。", "Install the Java that the system’s guide names."),
+        Bilingual::new(
+            "システムの案内にある版の Java を入れてください。",
+            "Install the Java that the system’s guide names.",
+        ),
     )
 }
 

@@ -44,8 +44,8 @@ pub(super) fn attempt(
     certificate: Fingerprint,
     public_key: Result<Vec<u8>, String>,
 ) -> Signing {
-    let holders = backends.iter().filter(|backend| backend.discover().contains(location));
-    let key = holders.filter_map(|backend| backend.existing_key(location, certificate)).next();
+    let mut holders = backends.iter().filter(|backend| backend.discover().contains(location));
+    let key = holders.find_map(|backend| backend.existing_key(location, certificate));
     let key: Arc<dyn PrivateKey> = match key {
         None => return Signing::NotReachable,
         Some(Err(error @ ChangeError::NeedsUser { .. })) => return Signing::NeedsUser(with_causes(&error)),

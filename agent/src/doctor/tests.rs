@@ -6,6 +6,7 @@ use inkan_trust_store::fake::FakeStore;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use super::*;
+use crate::disk::Disk;
 use crate::scanner::Scanner;
 
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_800_000_000);
@@ -28,9 +29,6 @@ fn set_mode(path: &std::path::Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-#[cfg(not(unix))]
-fn set_mode(_path: &std::path::Path, _mode: u32) {}
-
 /// A root, and a certificate under it that expires in so many days.
 fn issued(days: i32) -> (Vec<u8>, Vec<u8>) {
     let mut root = params("Root");
@@ -46,17 +44,24 @@ fn issued(days: i32) -> (Vec<u8>, Vec<u8>) {
 impl Pc {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        set_mode(folder.path(), 0o700);
+        // As the agent makes it: for its own user alone.
+        Disk::default().create_folder(&folder.path().join("data")).unwrap();
         let (store, at) = FakeStore::at("/etc/clinic");
         Self { folder, store: Arc::new(store), at }
     }
 
+    fn data_dir(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
     fn examine(&self, now: Timestamp, server: Option<Result<(), String>>) -> Vec<CheckResult> {
         let settings = AgentSettings {
-            data_dir: self.folder.path().to_path_buf(),
+            data_dir: self.data_dir(),
             directories: Vec::new(),
             user_directories: Vec::new(),
             pkcs12_password_files: Vec::new(),
+            java_keystores: Vec::new(),
+            java_password_files: Vec::new(),
             location_deadline: Span::from_mins(1),
             scan_interval: Span::from_mins(15),
             server_url: None,
@@ -106,7 +111,10 @@ fn expiry_grows_more_urgent_as_it_comes_nearer() {
         pc.store.put(&pc.at, &issued(days).1, KeyPresence::Present, None);
         pc.check(Check::Expiry).status
     };
-    assert_eq!([200, 80, 29, 6, -1].map(status), [CheckStatus::Well, CheckStatus::Well, CheckStatus::Soon, CheckStatus::Now, CheckStatus::Now]);
+    assert_eq!(
+        [200, 80, 29, 6, -1].map(status),
+        [CheckStatus::Well, CheckStatus::Well, CheckStatus::Soon, CheckStatus::Now, CheckStatus::Now]
+    );
 }
 
 #[test]
@@ -150,9 +158,9 @@ fn a_server_that_was_not_tried_is_unknown_and_one_that_failed_is_told() {
 #[test]
 fn a_data_directory_that_others_can_enter_is_told() {
     let pc = Pc::new();
-    set_mode(pc.folder.path(), 0o755);
+    set_mode(&pc.data_dir(), 0o755);
     assert_eq!(pc.check(Check::DataDirectory).status, CheckStatus::Now);
-    set_mode(pc.folder.path(), 0o700);
+    set_mode(&pc.data_dir(), 0o700);
     assert_eq!(pc.check(Check::DataDirectory).status, CheckStatus::Well);
 }
 

@@ -18,6 +18,7 @@ use inkan_model::limits;
 use inkan_model::store::{Location, ReadError, ReadErrorKind, Snapshot, StoreSet};
 use inkan_model::{Certificate, Clock, Fingerprint};
 use inkan_trust_store::files::{Directories, Users};
+use inkan_trust_store::java::JavaKeystores;
 use inkan_trust_store::{Keyring, Reading, StoreBackend, system_backends};
 
 use self::limit::bounded;
@@ -61,7 +62,11 @@ pub fn backends(settings: &AgentSettings) -> Vec<Arc<dyn StoreBackend>> {
     let directories = Directories::new(settings.directories.clone())
         .with_user_directories(settings.user_directories.clone(), Users::of_system())
         .with_password_files(settings.pkcs12_password_files.clone());
+    let java = JavaKeystores::of_system()
+        .with_keystores(settings.java_keystores.clone())
+        .with_password_files(settings.java_password_files.clone());
     let mut backends = system_backends();
+    backends.push(Arc::new(java));
     backends.push(Arc::new(directories));
     backends
 }

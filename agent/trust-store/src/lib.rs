@@ -74,25 +74,19 @@ pub trait StoreBackend: Send + Sync {
 /// The stores that this operating system keeps itself, on the real paths of this PC.
 #[cfg(target_os = "linux")]
 pub fn system_backends() -> Vec<Arc<dyn StoreBackend>> {
-    let mut backends = linux::backends();
-    backends.push(Arc::new(java::JavaKeystores::of_system()));
-    backends
+    linux::backends()
 }
 
-/// The stores that macOS keeps itself, and Java's.
+/// The stores that macOS keeps itself.
 #[cfg(target_os = "macos")]
 pub fn system_backends() -> Vec<Arc<dyn StoreBackend>> {
-    vec![Arc::new(macos::Keychains::default()), Arc::new(java::JavaKeystores::of_system())]
+    vec![Arc::new(macos::Keychains::default())]
 }
 
 /// The stores that Windows keeps itself.
 #[cfg(windows)]
 pub fn system_backends() -> Vec<Arc<dyn StoreBackend>> {
-    vec![
-        Arc::new(windows::WindowsStores::default()),
-        Arc::new(nss::NssDatabases::of_system()),
-        Arc::new(java::JavaKeystores::of_system()),
-    ]
+    vec![Arc::new(windows::WindowsStores::default()), Arc::new(nss::NssDatabases::of_system())]
 }
 
 /// The stores that this operating system keeps itself: none that this build can read.

@@ -14,6 +14,9 @@ use std::thread;
 #[cfg(unix)]
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use rustix::fs::{Mode, OFlags};
+
 /// How long a change by another agent is waited for.
 #[cfg(unix)]
 const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -40,7 +43,9 @@ impl Turn {
 /// own for ever, so the wait has an end.
 #[cfg(unix)]
 fn lock(folder: &Path) -> io::Result<Option<File>> {
-    let folder = File::open(folder)?;
+    // Only ever a folder: a pipe that a user put in its place would be waited for without end.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = File::from(rustix::fs::open(folder, flags, Mode::empty())?);
     let began = Instant::now();
     loop {
         match folder.try_lock() {
@@ -59,4 +64,18 @@ fn lock(folder: &Path) -> io::Result<Option<File>> {
 #[expect(clippy::unnecessary_wraps, reason = "the same signature as where folders can be locked")]
 fn lock(_folder: &Path) -> io::Result<Option<File>> {
     Ok(None)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_in_the_place_of_a_folder_is_refused_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, Mode::RUSR).unwrap();
+        assert!(Turn::take(&pipe).is_err());
+        assert!(Turn::take(folder.path()).is_ok());
+    }
 }

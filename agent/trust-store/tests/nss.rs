@@ -162,9 +162,11 @@ fn what_sql_alone_wrote_is_not_taken_for_done() {
         return;
     }
     let (root, stage) = (anchor("forged"), Stage::with_chromium_database());
-    stage.certutil_add(&stage.chromium(), &root, ",,");
-    Stage::sql(&stage.chromium(), "UPDATE nssPublic SET ace536358 = x'ce534352' WHERE a0 = x'ce534353'");
+    stage.certutil_add(&stage.chromium(), &root, "p,,");
+    let forged = "UPDATE nssPublic SET ace536358 = x'ce534352', ace536359 = x'ce53435b' WHERE a0 = x'ce534353'";
+    Stage::sql(&stage.chromium(), forged);
     let (store, location) = stage.only_location();
+    assert_eq!(trusted(&store.read(&location), root.fingerprint()).unwrap().server, TrustLevel::Anchor);
     assert_eq!(store.anchors().unwrap().add_anchor(&location, &root).unwrap(), Changed::Done);
     assert_eq!(store.anchors().unwrap().add_anchor(&location, &root).unwrap(), Changed::AlreadySo);
 }

@@ -1,5 +1,7 @@
 //! The stores of one PC, and what one of them holds.
 
+mod properties;
+
 use askama::Template;
 use axum::extract::{Path, State as Extract};
 use axum::http::{HeaderValue, header};
@@ -8,6 +10,7 @@ use inkan_core::ports::{LocationEntry, LocationRow};
 use inkan_model::store::{KeyPresence, Location, ReadError, ReadErrorKind, Scope, StoreKind};
 use inkan_model::{HostId, Timestamp};
 
+use self::properties::property_lines;
 use super::{page_of, parse, print};
 use crate::Site;
 use crate::door::{Fragment, SignedIn};
@@ -79,6 +82,8 @@ struct EntryLine {
     key: String,
     file: String,
     fingerprint: String,
+    /// What else the store says about it.
+    properties: Vec<String>,
     /// Why it could not be read.
     trouble: Option<String>,
 }
@@ -152,7 +157,7 @@ fn read_location(fields: &Fields) -> Option<Location> {
 
 fn entry_line(entry: &LocationEntry, w: Words, now: Timestamp) -> EntryLine {
     match entry {
-        LocationEntry::Certificate { certificate, facts: Some(facts), key, name, .. } => EntryLine {
+        LocationEntry::Certificate { certificate, facts: Some(facts), key, name, properties } => EntryLine {
             state: State::of_days(facts.not_after.days_from(now)),
             name: facts.common_name.clone(),
             subject: facts.subject.clone(),
@@ -162,9 +167,10 @@ fn entry_line(entry: &LocationEntry, w: Words, now: Timestamp) -> EntryLine {
             key: key_word(*key, w),
             file: name.clone().unwrap_or_default(),
             fingerprint: certificate.to_string(),
+            properties: property_lines(properties, w),
             trouble: None,
         },
-        LocationEntry::Certificate { certificate, facts: None, key, name, .. } => EntryLine {
+        LocationEntry::Certificate { certificate, facts: None, key, name, properties } => EntryLine {
             state: State::Unknown,
             name: certificate.short(),
             subject: String::new(),
@@ -174,6 +180,7 @@ fn entry_line(entry: &LocationEntry, w: Words, now: Timestamp) -> EntryLine {
             key: key_word(*key, w),
             file: name.clone().unwrap_or_default(),
             fingerprint: certificate.to_string(),
+            properties: property_lines(properties, w),
             trouble: Some(w.say("store.no_certificate")),
         },
         LocationEntry::Unreadable { sha256, name, why } => EntryLine {
@@ -186,6 +193,7 @@ fn entry_line(entry: &LocationEntry, w: Words, now: Timestamp) -> EntryLine {
             key: String::new(),
             file: String::new(),
             fingerprint: sha256.map(|sha256| sha256.to_string()).unwrap_or_default(),
+            properties: Vec::new(),
             trouble: Some(w.fill("store.unreadable_why", why)),
         },
     }

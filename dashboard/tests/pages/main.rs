@@ -6,6 +6,7 @@
 #[expect(dead_code, reason = "the preview uses the rest")]
 mod stage;
 
+mod checkup;
 mod door;
 mod fleet;
 mod form;

@@ -40,6 +40,7 @@ async fn another_vendors_operator_finds_nothing_of_this_fleet() {
     let form = theirs.token("/").await;
     for (path, fields) in [
         (format!("/hosts/{host}/approve"), vec![]),
+        (format!("/hosts/{host}/checkup"), vec![("programme", "common-ca".to_owned())]),
         (format!("/hosts/{host}/renew"), vec![("certificate", certificate.to_string())]),
         (format!("/renewals/{renewal}/abandon"), vec![("why", "x".to_owned())]),
     ] {

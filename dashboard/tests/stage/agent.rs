@@ -11,6 +11,7 @@ use inkan_issuance::key::SoftwareKey;
 use inkan_issuance::private_ca::{CertificationAuthority, Order};
 use inkan_issuance::proof::renewal_message;
 use inkan_issuance::request::{build_request, subject_of};
+use inkan_model::checkup::{CheckResult, CheckupOutcome};
 use inkan_model::directive::{Directives, Generation, RenewalWant};
 use inkan_model::host::HostFacts;
 use inkan_model::identity::IDENTITY_LIFETIME;
@@ -252,6 +253,17 @@ impl PlayedAgent {
                 Some(OutcomeResult::OldArchived { new: *new })
             }
             _ => None,
+        }
+    }
+
+    /// Says the same of each checkup that waits for it.
+    pub(crate) async fn answer_checkups(&mut self, results: &[CheckResult]) {
+        self.sync().await;
+        for directive in self.directives.checkups.clone() {
+            self.sequence += 1;
+            let (checkup, examined_at, results) = (directive.checkup, self.core.now(), results.to_vec());
+            let told = Told::Checkup(CheckupOutcome { checkup, examined_at, results });
+            self.send(vec![SpoolEntry { sequence: self.sequence, at: self.core.now(), told }]).await;
         }
     }
 

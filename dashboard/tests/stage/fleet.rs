@@ -141,7 +141,8 @@ impl Fleet {
         self.stage.core.request_renewal(&self.operator, order).await.expect("a renewal");
     }
 
-    fn agent_mut(&mut self, name: &str) -> &mut PlayedAgent {
+    /// The agent of a PC, to have it do something.
+    pub(crate) fn agent_mut(&mut self, name: &str) -> &mut PlayedAgent {
         self.agents.iter_mut().find(|agent| agent.facts.host_name == name).expect("one of the stars")
     }
 

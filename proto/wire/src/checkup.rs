@@ -119,7 +119,11 @@ impl TryFrom<pb::Recognise> for Recognise {
             subject_contains: each_parsed("subject_contains", subject_contains)?,
             client_auth,
         };
-        if rules.is_empty() { Err(InvalidMessage::unnamed("names nothing to recognise a certificate by")) } else { Ok(rules) }
+        if rules.is_empty() {
+            Err(InvalidMessage::unnamed("names nothing to recognise a certificate by"))
+        } else {
+            Ok(rules)
+        }
     }
 }
 

@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
+use inkan_tests::process::run_with_heirs;
 use inkan_tests::wine::WinePrefix;
 use serde_json::Value;
 
@@ -59,9 +59,9 @@ impl Pc {
         let name = format!("installer-{}.log", self.logs.get());
         let mut command = self.windows.command("msiexec");
         command.arg(what).arg(installer).args(["/qn", "/l*v", &format!("C:\\{name}")]).args(properties);
-        let output = command.output().map_err(|error| error.to_string())?;
+        let ran = run_with_heirs(command);
         let log = text(&std::fs::read(self.windows.on_drive_c(name)).unwrap_or_default());
-        if !output.status.success() {
+        if ran.is_err() {
             return Err(log);
         }
         if installer == self.next {
@@ -84,7 +84,8 @@ impl Pc {
     pub(crate) fn service(&self) -> &'static str {
         let mut command = self.windows.command("sc");
         command.args(["query", "inkan-agent"]);
-        let told = output(command).map(|output| text(&output.stdout)).unwrap_or_default();
+        // It fails where there is no such service.
+        let told = run_with_heirs(command).unwrap_or_default();
         if told.contains("RUNNING") {
             "running"
         } else if told.contains("STATE") {
@@ -129,7 +130,7 @@ impl Pc {
         // The registry is written to its files when it is asked for.
         let mut export = self.windows.command("reg");
         export.args(["export", "HKLM\\Software", "C:\\registry.reg", "/y"]);
-        output(export).unwrap();
+        run_with_heirs(export).unwrap();
         let wide: Vec<u8> = needle.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let needles = [needle.as_bytes().to_vec(), wide];
         let mut found = Vec::new();
@@ -138,10 +139,6 @@ impl Pc {
         }
         found
     }
-}
-
-fn output(mut command: Command) -> Result<Output> {
-    command.output().with_context(|| format!("could not run {command:?}"))
 }
 
 fn collect(path: &Path, needles: &[Vec<u8>], found: &mut Vec<String>) -> Result<()> {

@@ -108,7 +108,8 @@ fn anchors_in_each_others_places_are_told_with_and_without_a_programme() {
 #[test]
 fn a_distrusted_anchor_helps_nobody() {
     let pki = pki();
-    let places = [(&windows("Root"), pki.root.as_slice()), (&windows("CA"), &pki.issuing), (&windows("Disallowed"), &pki.root)];
+    let places =
+        [(&windows("Root"), pki.root.as_slice()), (&windows("CA"), &pki.issuing), (&windows("Disallowed"), &pki.root)];
     let scan = scan(&pki, &places);
     let found = examine(&scan, Some(&programme()));
     assert!(found[0].0 == CheckStatus::Now && found[0].1.contains("distrusted"), "{found:?}");

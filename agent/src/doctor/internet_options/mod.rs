@@ -13,13 +13,15 @@ use std::io;
 use inkan_model::checkup::{Check, CheckResult};
 use inkan_model::programme::ProgrammeChecks;
 
-pub use self::proxy::{EnvironmentProxy, ProxyOptions};
-pub use self::rights::{BrowserPolicies, PopUpOptions};
+pub use self::proxy::EnvironmentProxy;
+use self::proxy::ProxyOptions;
 pub(super) use self::proxy::covers as proxy_covers;
+use self::rights::{BrowserPolicies, PopUpOptions};
 pub(super) use self::rights::{allowed_pop_ups, policy_key};
-pub use self::tls::{ProtocolState, SecureProtocols};
+use self::tls::{ProtocolState, SecureProtocols};
 pub(super) use self::tls::{SECURE_PROTOCOLS, healthy_protocols};
-pub use self::zones::{SiteZone, TRUSTED};
+use self::zones::SiteZone;
+pub(super) use self::zones::TRUSTED;
 pub(super) use self::zones::key_of as zone_key;
 use super::registry::{Hive, KeyPath, Reader, Registry};
 
@@ -104,7 +106,8 @@ impl InternetOptions {
             (needs.cookies, Check::Cookies, Self::cookies),
         ];
         for (_, name, check) in asked.into_iter().filter(|(asked, ..)| *asked) {
-            let found: Vec<CheckResult> = if self.users.is_empty() { vec![self.nobody(name)] } else { check(self, needs) };
+            let found: Vec<CheckResult> =
+                if self.users.is_empty() { vec![self.nobody(name)] } else { check(self, needs) };
             results.extend(found);
         }
         results

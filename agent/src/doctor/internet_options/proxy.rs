@@ -32,8 +32,7 @@ pub struct EnvironmentProxy {
 impl ProxyOptions {
     pub(super) fn read(reader: &Reader<'_>, sid: &str) -> io::Result<Self> {
         let of_machine = reader.number(&KeyPath::machine(POLICY_SETTINGS), "ProxySettingsPerUser")? == Some(0);
-        let key =
-            if of_machine { KeyPath::machine(INTERNET_SETTINGS) } else { KeyPath::user(sid, INTERNET_SETTINGS) };
+        let key = if of_machine { KeyPath::machine(INTERNET_SETTINGS) } else { KeyPath::user(sid, INTERNET_SETTINGS) };
         let on = reader.number(&key, "ProxyEnable")?.is_some_and(|on| on != 0);
         let exceptions = reader.text(&key, "ProxyOverride")?.unwrap_or_default();
         Ok(Self {
@@ -90,7 +89,8 @@ impl InternetOptions {
         let mut results = Vec::new();
         for user in &self.users {
             let ProxyOptions { server, exceptions, script } = &user.proxy;
-            let missing = needs.proxy_exceptions.iter().map(Pattern::as_str).filter(|pattern| !covers(exceptions, pattern));
+            let missing =
+                needs.proxy_exceptions.iter().map(Pattern::as_str).filter(|pattern| !covers(exceptions, pattern));
             let missing = listed(missing);
             if let Some(server) = server.as_ref().filter(|_| !missing.is_empty()) {
                 results.push(without_exception(&user.name, &hidden(server), &missing));
@@ -151,7 +151,8 @@ fn no_proxy() -> CheckResult {
 }
 
 fn with_proxy(user: &str, server: &str) -> CheckResult {
-    let (of, for_) = if user.is_empty() { (String::new(), String::new()) } else { (format!("{user} は"), format!(" for {user}")) };
+    let (of, for_) =
+        if user.is_empty() { (String::new(), String::new()) } else { (format!("{user} は"), format!(" for {user}")) };
     CheckResult::well(
         Check::Proxy,
         format!("{of}プロキシ {server} を使っています。必要な例外はあります。"),
@@ -176,8 +177,12 @@ fn without_exception(user: &str, server: &str, missing: &str) -> CheckResult {
             format!("The proxy {server} of {user} has no exception for {missing}."),
         ),
         Bilingual::new(
-            format!("「インターネットオプション」の「接続」「LAN の設定」「詳細設定」で、例外に {missing} を加えてください (inkan-agent repair proxy-exception でもできます)。"),
-            format!("In Internet Options, Connections, LAN settings, Advanced: add {missing} to the exceptions (or run inkan-agent repair proxy-exception)."),
+            format!(
+                "「インターネットオプション」の「接続」「LAN の設定」「詳細設定」で、例外に {missing} を加えてください (inkan-agent repair proxy-exception でもできます)。"
+            ),
+            format!(
+                "In Internet Options, Connections, LAN settings, Advanced: add {missing} to the exceptions (or run inkan-agent repair proxy-exception)."
+            ),
         ),
     )
 }

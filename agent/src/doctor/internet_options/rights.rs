@@ -88,7 +88,8 @@ impl PopUpOptions {
     }
 
     pub(in crate::doctor) fn allow(&self, site: &Site) -> bool {
-        let named = |host: &String| host.strip_prefix("*.").map_or(site.host() == host, |domain| site.host().ends_with(domain));
+        let named =
+            |host: &String| host.strip_prefix("*.").map_or(site.host() == host, |domain| site.host().ends_with(domain));
         self.off || self.allowed.iter().any(named)
     }
 }
@@ -253,7 +254,9 @@ fn blocked_pop_ups(user: &UserOptions, site: &Site, browsers: &[&str]) -> CheckR
             format!("{user}: a policy of {browsers} forbids pop-ups of {site}."),
         ),
         Bilingual::new(
-            format!("ポリシー PopupsAllowedForUrls に {site} を加えてください (inkan-agent repair pop-ups でもできます)。"),
+            format!(
+                "ポリシー PopupsAllowedForUrls に {site} を加えてください (inkan-agent repair pop-ups でもできます)。"
+            ),
             format!("Add {site} to the policy PopupsAllowedForUrls (or run inkan-agent repair pop-ups)."),
         ),
     )
@@ -269,8 +272,14 @@ fn blocked_by_explorer(user: &UserOptions, site: &Site) -> CheckResult {
             format!("{user}: Internet Explorer (and Edge’s mode of that name) blocks pop-ups of {site}."),
         ),
         Bilingual::new(
-            format!("「インターネットオプション」の「プライバシー」「ポップアップブロック」の「設定」で {} を許可してください (inkan-agent repair pop-ups でもできます)。", site.host()),
-            format!("In Internet Options, Privacy, Pop-up Blocker, Settings: allow {} (or run inkan-agent repair pop-ups).", site.host()),
+            format!(
+                "「インターネットオプション」の「プライバシー」「ポップアップブロック」の「設定」で {} を許可してください (inkan-agent repair pop-ups でもできます)。",
+                site.host()
+            ),
+            format!(
+                "In Internet Options, Privacy, Pop-up Blocker, Settings: allow {} (or run inkan-agent repair pop-ups).",
+                site.host()
+            ),
         ),
     )
 }
@@ -285,8 +294,12 @@ fn unsaid_pop_ups(user: &UserOptions, site: &Site, browsers: &[&str]) -> CheckRe
             format!("{user}: it cannot be told whether {browsers} lets {site} open windows."),
         ),
         Bilingual::new(
-            format!("ブラウザの設定「ポップアップとリダイレクト」の「許可」に {site} を加えてください (inkan-agent repair pop-ups でもできます)。"),
-            format!("In the browser’s settings, Pop-ups and redirects, Allow: add {site} (or run inkan-agent repair pop-ups)."),
+            format!(
+                "ブラウザの設定「ポップアップとリダイレクト」の「許可」に {site} を加えてください (inkan-agent repair pop-ups でもできます)。"
+            ),
+            format!(
+                "In the browser’s settings, Pop-ups and redirects, Allow: add {site} (or run inkan-agent repair pop-ups)."
+            ),
         ),
     )
 }

@@ -81,9 +81,11 @@ fn switched_off_tls_and_switched_on_ssl_are_told() {
 
 #[test]
 fn a_policy_counts_before_a_users_choice_and_is_named_as_one() {
-    let registry = pc()
-        .with(&settings(), "SecureProtocols", Value::Number(0x800))
-        .with(&policy(), "SecureProtocols", Value::Number(0xa0));
+    let registry = pc().with(&settings(), "SecureProtocols", Value::Number(0x800)).with(
+        &policy(),
+        "SecureProtocols",
+        Value::Number(0xa0),
+    );
     let results = results(&registry, Check::TlsVersions);
     assert_eq!(results[0].status, CheckStatus::Now);
     assert!(results[0].remedy.as_ref().unwrap().en.contains("policy"));
@@ -91,9 +93,8 @@ fn a_policy_counts_before_a_users_choice_and_is_named_as_one() {
 
 #[test]
 fn tls_that_windows_itself_switches_off_helps_no_user() {
-    let key = KeyPath::machine(
-        "SYSTEM\\CurrentControlSet\\Control\\SecurityProviders\\SCHANNEL\\Protocols\\TLS 1.2\\Client",
-    );
+    let key =
+        KeyPath::machine("SYSTEM\\CurrentControlSet\\Control\\SecurityProviders\\SCHANNEL\\Protocols\\TLS 1.2\\Client");
     let registry = pc().with(&key, "Enabled", Value::Number(0));
     let statuses = statuses(&registry, Check::TlsVersions);
     assert_eq!(statuses, [CheckStatus::Now, CheckStatus::Now]);
@@ -233,10 +234,18 @@ fn policies_of_edge_and_chrome_say_who_may_open_windows() {
     let blocked = || edge().with(&policies, "DefaultPopupsSetting", Value::Number(2));
     assert_eq!(statuses(&blocked(), Check::PopUps), [CheckStatus::Now]);
     for pattern in ["https://www.cjs-rokin.jp", "[*.]cjs-rokin.jp", "https://www.cjs-rokin.jp:443/", "*"] {
-        assert_eq!(statuses(&blocked().with(&allow, "1", text(pattern)), Check::PopUps), [CheckStatus::Well], "{pattern}");
+        assert_eq!(
+            statuses(&blocked().with(&allow, "1", text(pattern)), Check::PopUps),
+            [CheckStatus::Well],
+            "{pattern}"
+        );
     }
     for pattern in ["http://www.cjs-rokin.jp", "cjs-rokin.jp", "https://www.cjs-rokin.jp:8443"] {
-        assert_eq!(statuses(&blocked().with(&allow, "1", text(pattern)), Check::PopUps), [CheckStatus::Now], "{pattern}");
+        assert_eq!(
+            statuses(&blocked().with(&allow, "1", text(pattern)), Check::PopUps),
+            [CheckStatus::Now],
+            "{pattern}"
+        );
     }
     let of_user = KeyPath::user(SID, "Software\\Policies\\Microsoft\\Edge\\PopupsBlockedForUrls");
     let by_user = edge().with(&of_user, "1", text("www.cjs-rokin.jp"));

@@ -104,7 +104,7 @@ impl InternetOptions {
         let mut results: Vec<_> = TlsVersion::ALL
             .into_iter()
             .filter(|version| *version == TlsVersion::Tls12 && off_everywhere(*version))
-            .map(|version| self.off_for_everybody(version))
+            .map(off_for_everybody)
             .collect();
         if self.users.is_empty() {
             results.push(self.nobody(name));
@@ -128,22 +128,22 @@ impl InternetOptions {
         }
         results
     }
+}
 
-    fn off_for_everybody(&self, version: TlsVersion) -> CheckResult {
-        let number = version.number();
-        CheckResult::unwell(
-            Check::TlsVersions,
-            CheckStatus::Now,
-            Bilingual::new(
-                format!("Windows 全体で TLS {number} が無効になっています。"),
-                format!("TLS {number} is switched off for the whole of Windows."),
-            ),
-            Bilingual::new(
-                format!("レジストリ HKLM\\{SCHANNEL}\\TLS {number}\\Client の Enabled を 1 にしてください。"),
-                format!("Set Enabled to 1 under HKLM\\{SCHANNEL}\\TLS {number}\\Client in the registry."),
-            ),
-        )
-    }
+fn off_for_everybody(version: TlsVersion) -> CheckResult {
+    let number = version.number();
+    CheckResult::unwell(
+        Check::TlsVersions,
+        CheckStatus::Now,
+        Bilingual::new(
+            format!("Windows 全体で TLS {number} が無効になっています。"),
+            format!("TLS {number} is switched off for the whole of Windows."),
+        ),
+        Bilingual::new(
+            format!("レジストリ HKLM\\{SCHANNEL}\\TLS {number}\\Client の Enabled を 1 にしてください。"),
+            format!("Set Enabled to 1 under HKLM\\{SCHANNEL}\\TLS {number}\\Client in the registry."),
+        ),
+    )
 }
 
 impl UserOptions {

@@ -10,7 +10,7 @@ use super::{INTERNET_SETTINGS, InternetOptions, POLICY_SETTINGS, UserOptions, li
 use crate::doctor::registry::{KeyPath, Reader};
 
 /// The number of the trusted zone.
-pub const TRUSTED: u32 = 2;
+pub(in crate::doctor) const TRUSTED: u32 = 2;
 const DOMAINS: &str = "ZoneMap\\Domains";
 /// Sites that a policy puts into zones, as values named by address.
 const POLICY_LIST: &str = "ZoneMapKey";
@@ -118,8 +118,12 @@ fn without(user: &str, sites: &str) -> CheckResult {
             format!("{sites} is not among the trusted sites of {user}."),
         ),
         Bilingual::new(
-            format!("「インターネットオプション」の「セキュリティ」「信頼済みサイト」に {sites} を加えてください (inkan-agent repair trusted-site でもできます)。"),
-            format!("In Internet Options, Security, Trusted sites: add {sites} (or run inkan-agent repair trusted-site)."),
+            format!(
+                "「インターネットオプション」の「セキュリティ」「信頼済みサイト」に {sites} を加えてください (inkan-agent repair trusted-site でもできます)。"
+            ),
+            format!(
+                "In Internet Options, Security, Trusted sites: add {sites} (or run inkan-agent repair trusted-site)."
+            ),
         ),
     )
 }

@@ -77,9 +77,7 @@ impl EditRegistry for WindowsRegistry {
         match value {
             Value::Number(number) => key.set_value(name, number),
             Value::Text(text) => key.set_value(name, text),
-            Value::Bytes(bytes) => {
-                key.set_raw_value(name, &RegValue { vtype: REG_BINARY, bytes: bytes.clone() })
-            }
+            Value::Bytes(bytes) => key.set_raw_value(name, &RegValue { vtype: REG_BINARY, bytes: bytes.clone() }),
             Value::Other => Err(io::ErrorKind::Unsupported.into()),
         }
     }

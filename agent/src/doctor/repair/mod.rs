@@ -175,11 +175,7 @@ pub fn apply(
 }
 
 /// Takes back every repair of this name, the newest first.
-pub fn undo(
-    repair: Repair,
-    registry: &dyn EditRegistry,
-    journal: &mut RepairJournal,
-) -> Result<Undone, RepairError> {
+pub fn undo(repair: Repair, registry: &dyn EditRegistry, journal: &mut RepairJournal) -> Result<Undone, RepairError> {
     let mut undone = Undone::default();
     for applied in journal.of(repair).into_iter().rev() {
         for change in applied.changes.iter().rev() {

@@ -6,8 +6,8 @@ use inkan_model::programme::{Browser, Pattern, Programme, Site};
 
 use super::{Repair, ValueChange};
 use crate::doctor::internet_options::{
-    INTERNET_SETTINGS, InternetOptions, POLICY_SETTINGS, SECURE_PROTOCOLS, TRUSTED, UserOptions,
-    allowed_pop_ups, healthy_protocols, policy_key, proxy_covers, zone_key,
+    INTERNET_SETTINGS, InternetOptions, POLICY_SETTINGS, SECURE_PROTOCOLS, TRUSTED, UserOptions, allowed_pop_ups,
+    healthy_protocols, policy_key, proxy_covers, zone_key,
 };
 use crate::doctor::registry::{KeyPath, Registry, Value};
 
@@ -129,7 +129,8 @@ impl Planner<'_> {
         if policy.and_then(|value| value.as_number()) == Some(0) {
             return Err(NothingToRepair::Policy { what: "the proxy" });
         }
-        let missing = wanted.iter().map(Pattern::as_str).filter(|pattern| !proxy_covers(&user.proxy.exceptions, pattern));
+        let missing =
+            wanted.iter().map(Pattern::as_str).filter(|pattern| !proxy_covers(&user.proxy.exceptions, pattern));
         let missing: Vec<_> = missing.collect();
         if missing.is_empty() {
             return Ok(());
@@ -151,7 +152,8 @@ impl Planner<'_> {
         let Some(key) = policy_key(browser) else { return Ok(()) };
         let key = KeyPath::machine(key).below("PopupsAllowedForUrls");
         let listed = self.registry.list_values(&key).map_err(NothingToRepair::Registry)?;
-        let mut free = LIST.map(|number| number.to_string()).filter(|number| listed.iter().all(|(name, _)| name != number));
+        let mut free =
+            LIST.map(|number| number.to_string()).filter(|number| listed.iter().all(|(name, _)| name != number));
         for site in sites {
             let address = site.to_string();
             let known = listed.iter().any(|(_, value)| value.as_text() == Some(address.as_str()));

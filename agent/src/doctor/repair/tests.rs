@@ -114,10 +114,15 @@ fn a_damaged_journal_is_told_and_not_overwritten() {
 
 #[test]
 fn a_repair_that_cannot_be_says_why() {
-    let tls = |registry: &FakeRegistry, user: Option<&str>| plan(Repair::Tls, None, user, registry).unwrap_err().to_string();
+    let tls =
+        |registry: &FakeRegistry, user: Option<&str>| plan(Repair::Tls, None, user, registry).unwrap_err().to_string();
     assert!(tls(&ill(), Some("nobody")).contains("signed in as nobody"));
     assert!(tls(&FakeRegistry::default(), None).contains("nobody is signed in"));
-    let fixed = ill().with(&KeyPath::machine(crate::doctor::internet_options::POLICY_SETTINGS), "SecureProtocols", Value::Number(8));
+    let fixed = ill().with(
+        &KeyPath::machine(crate::doctor::internet_options::POLICY_SETTINGS),
+        "SecureProtocols",
+        Value::Number(8),
+    );
     assert!(tls(&fixed, None).contains("group policy"));
     assert!(plan(Repair::TrustedSite, None, None, &ill()).unwrap_err().to_string().contains("--programme"));
 }

@@ -79,15 +79,15 @@ pub enum ClientShown {
 
 /// A client certificate to show, leaf first.
 #[derive(Clone)]
-pub struct ClientIdentity {
+pub(super) struct ClientIdentity {
     /// The chain as DER.
-    pub chain: Vec<Vec<u8>>,
+    pub(super) chain: Vec<Vec<u8>>,
     /// The key of the first one.
-    pub key: Arc<dyn PrivateKey>,
+    pub(super) key: Arc<dyn PrivateKey>,
 }
 
 /// Asks every site at once.
-pub async fn probe(
+pub(super) async fn probe(
     sites: &[Site],
     roots: &[Vec<u8>],
     identity: Option<ClientIdentity>,
@@ -247,39 +247,60 @@ fn result(probe: &SiteProbe) -> CheckResult {
             let (ja, en) = match client {
                 ClientShown::NotAsked => ("", ""),
                 ClientShown::Nothing => ("。クライアント証明書を求められました", ", and asks for a client certificate"),
-                ClientShown::Taken => ("。クライアント証明書も受け付けられました", ", and takes the client certificate"),
+                ClientShown::Taken => {
+                    ("。クライアント証明書も受け付けられました", ", and takes the client certificate")
+                }
             };
-            CheckResult::well(name, format!("{site} は警告なしで開きます ({detail}){ja}。"), format!("{site} opens without a warning ({detail}){en}."))
+            CheckResult::well(
+                name,
+                format!("{site} は警告なしで開きます ({detail}){ja}。"),
+                format!("{site} opens without a warning ({detail}){en}."),
+            )
         }
         SiteAnswer::Untrusted(why) => unwell(
             CheckStatus::Now,
             format!("{site} を開くと警告が出ます。この端末はサイトの証明書を信頼していません ({why})。"),
             format!("{site} shows a warning: this PC does not trust its certificate ({why})."),
-            ("システムのルート証明書を「信頼されたルート証明機関」に入れてください。", "Install the system’s root among the trusted roots."),
+            (
+                "システムのルート証明書を「信頼されたルート証明機関」に入れてください。",
+                "Install the system’s root among the trusted roots.",
+            ),
         ),
         SiteAnswer::Wrong(why) => unwell(
             CheckStatus::Now,
             format!("{site} の証明書が正しくありません ({why})。"),
             format!("The certificate of {site} is not right ({why})."),
-            ("端末の時計とプロキシを確かめ、続くようならサイトの窓口に知らせてください。", "Check the PC’s clock and the proxy; if it stays so, tell whoever runs the site."),
+            (
+                "端末の時計とプロキシを確かめ、続くようならサイトの窓口に知らせてください。",
+                "Check the PC’s clock and the proxy; if it stays so, tell whoever runs the site.",
+            ),
         ),
         SiteAnswer::Refused(why) => unwell(
             CheckStatus::Now,
             format!("{site} はクライアント証明書を受け付けません ({why})。"),
             format!("{site} does not take the client certificate ({why})."),
-            ("証明書の期限と失効を確かめ、発行元に問い合わせてください。", "Check whether the certificate has expired or was revoked, and ask its issuer."),
+            (
+                "証明書の期限と失効を確かめ、発行元に問い合わせてください。",
+                "Check whether the certificate has expired or was revoked, and ask its issuer.",
+            ),
         ),
         SiteAnswer::NoTls(why) => unwell(
             CheckStatus::Now,
             format!("{site} と TLS で通信できません ({why})。"),
             format!("There is no TLS with {site} ({why})."),
-            ("TLS の設定と、間にあるプロキシやセキュリティ製品を確かめてください。", "Check the TLS settings, and what stands between: a proxy, a security product."),
+            (
+                "TLS の設定と、間にあるプロキシやセキュリティ製品を確かめてください。",
+                "Check the TLS settings, and what stands between: a proxy, a security product.",
+            ),
         ),
         SiteAnswer::Unreachable(why) => unwell(
             CheckStatus::Soon,
             format!("{site} につながりません ({why})。"),
             format!("{site} cannot be reached ({why})."),
-            ("ネットワークとプロキシの設定、専用回線につながっているかを確かめてください。", "Check the network, the proxy, and whether the closed network that the site is on can be reached."),
+            (
+                "ネットワークとプロキシの設定、専用回線につながっているかを確かめてください。",
+                "Check the network, the proxy, and whether the closed network that the site is on can be reached.",
+            ),
         ),
     }
 }

@@ -1,5 +1,6 @@
 //! Sites of this process, asked over loopback.
 
+use inkan_model::Clock as _;
 use inkan_model::programme::Site;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
@@ -9,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
+use crate::clock::SystemClock;
 use crate::doctor::Check;
 
 struct Shop {
@@ -48,8 +50,9 @@ fn self_signed(is_ca: bool, name: &str, days: std::ops::Range<i64>) -> ServerCer
     if is_ca {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     }
-    let now = time::OffsetDateTime::now_utc();
-    (params.not_before, params.not_after) = (now + time::Duration::days(days.start), now + time::Duration::days(days.end));
+    let now = SystemClock.now().to_utc();
+    (params.not_before, params.not_after) =
+        (now + time::Duration::days(days.start), now + time::Duration::days(days.end));
     let leaf = params.self_signed(&key).unwrap().der().clone();
     ServerCertificate { root: leaf.to_vec(), leaf, key }
 }
@@ -57,7 +60,8 @@ fn self_signed(is_ca: bool, name: &str, days: std::ops::Range<i64>) -> ServerCer
 /// Serves connections with this certificate, and wants a client certificate of `clients` where it is given.
 async fn open(certificate: ServerCertificate, clients: Option<&[u8]>) -> Shop {
     let ServerCertificate { leaf, key, root } = certificate;
-    let builder = ServerConfig::builder_with_provider(tls::provider()).with_protocol_versions(&[&TLS13, &TLS12]).unwrap();
+    let builder =
+        ServerConfig::builder_with_provider(tls::provider()).with_protocol_versions(&[&TLS13, &TLS12]).unwrap();
     let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
     let config = match clients {
         Some(authority) => {

@@ -53,7 +53,10 @@ fn a_checkup_is_made_once_told_and_forgotten() {
     }
     assert_eq!(*examiner.made.lock().unwrap(), [Some("own".to_owned())]);
     assert_eq!(server.examined.len(), 1);
-    assert_eq!((server.examined[0].checkup, worst(&server.examined[0].results)), (wanted(1).checkup, CheckStatus::Well));
+    assert_eq!(
+        (server.examined[0].checkup, worst(&server.examined[0].results)),
+        (wanted(1).checkup, CheckStatus::Well)
+    );
     assert!(reconciler.ledger.checkups().is_empty() && reconciler.pending() == 0);
 }
 
@@ -99,7 +102,7 @@ fn an_examination_that_ends_the_agent_is_given_up_and_told_as_not_made() {
     server.want_checkup(wanted(1));
     sync(&mut pc.start_well(), &mut server);
     let mut made = 0;
-    for _ in 0..usize::from(MOST_BEGUN) + 1 {
+    for _ in 0..=MOST_BEGUN {
         let gate = Arc::new(EndAfter::never());
         let examiner = Arc::new(Counting { ends: Some(Arc::clone(&gate)), ..Counting::default() });
         let mut reconciler = pc.start(&gate).unwrap().with_examiner(Arc::clone(&examiner) as Arc<_>);

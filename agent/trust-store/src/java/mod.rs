@@ -118,5 +118,16 @@ impl StoreBackend for JavaKeystores {
     }
 }
 
+/// The door of the fuzzer: reads any bytes as a keystore; one that was read whole is written as it was.
+#[cfg(fuzzing)]
+pub fn fuzz(bytes: &[u8]) {
+    drop(Keystore::read(bytes, &[]).into_reading());
+    if let Ok(jks) = jks::read(bytes)
+        && jks.is_sealed_by("changeit")
+    {
+        assert!(jks.write("changeit") == bytes, "a keystore is not written as it was read");
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -341,5 +341,11 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
+/// The door of the fuzzer: reads any text as what the `security` program prints.
+#[cfg(fuzzing)]
+pub fn fuzz(text: &str) {
+    drop((output::labels(text), output::identities(text), output::trust_settings(text)));
+}
+
 #[cfg(test)]
 mod tests;

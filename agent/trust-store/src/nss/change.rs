@@ -20,6 +20,7 @@ use super::row_identity::Identity;
 use super::trust::{FOR_SERVERS, UNSET};
 use super::{NssDatabases, reading};
 use crate::folder::{Access, Folder};
+use crate::turn::Turn;
 use crate::{Anchor, AnchorStore, ChangeError, Changed};
 
 /// The purpose that a profile can be limited to: TLS servers (RFC 5280 §4.2.1.12).
@@ -52,6 +53,7 @@ impl AnchorStore for NssDatabases {
     fn add_anchor(&self, location: &Location, anchor: &Anchor) -> Result<Changed, ChangeError> {
         let wanted = wanted_trust(location, anchor)?;
         let desk = self.desk(location)?;
+        desk.wait_for_others()?;
         let before = desk.read()?;
         let standing = before.find(anchor.fingerprint());
         if let Some(found) = standing
@@ -67,6 +69,7 @@ impl AnchorStore for NssDatabases {
 
     fn remove_anchor(&self, location: &Location, certificate: Fingerprint) -> Result<Changed, ChangeError> {
         let desk = self.desk(location)?;
+        desk.wait_for_others()?;
         let before = desk.read()?;
         let der = match before.find(certificate) {
             Some(Found { key: KeyPresence::Present, .. }) => {
@@ -102,6 +105,14 @@ impl NssDatabases {
 }
 
 impl Desk<'_> {
+    /// Waits for a child that an agent left behind when it was killed: what it does counts as done before this change. One
+    /// that comes later finds that it is left alone.
+    fn wait_for_others(&self) -> Result<(), ChangeError> {
+        let waited = Turn::take(self.folder.path());
+        let step = || format!("have {} to itself", self.location);
+        waited.map(drop).map_err(|cause| ChangeError::Io { step: step(), cause })
+    }
+
     fn read(&self) -> Result<Content, ChangeError> {
         read(self.location, &self.folder)
     }

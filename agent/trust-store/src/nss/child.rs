@@ -118,7 +118,8 @@ impl Child {
 
     fn command(&self, rights: Rights) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).env_clear().env(AGENT, std::process::id().to_string()).current_dir("/").process_group(0);
+        command.args(&self.arguments).env_clear().env(AGENT, std::process::id().to_string());
+        command.current_dir("/").process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         if let Rights::Of { user, group } = rights {
             // The standard library gives up all supplementary groups before it takes on the user.

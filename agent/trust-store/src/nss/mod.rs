@@ -143,5 +143,12 @@ impl StoreBackend for NssDatabases {
     }
 }
 
+/// The door of the fuzzer: reads any bytes as `profiles.ini`, and as both halves of the talk with the child.
+#[cfg(all(fuzzing, unix))]
+pub fn fuzz(bytes: &[u8]) {
+    drop(ini::parse(bytes));
+    drop((exchange::Request::read(&mut &*bytes), exchange::Answer::read(&mut &*bytes)));
+}
+
 #[cfg(test)]
 mod tests;

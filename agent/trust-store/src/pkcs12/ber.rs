@@ -2,8 +2,8 @@
 //! OCTET STRINGs in pieces.
 //!
 //! Content of an OCTET STRING is bytes and stays as it is, even where it is BER again. The depth is bounded, each octet
-//! is looked at a bounded number of times, and what is DER already is given back unchanged. Must never guess: what cannot
-//! be told is refused.
+//! is looked at a bounded number of times, and what is DER already is given back unchanged. Must never guess: what
+//! cannot be told is refused.
 
 use std::borrow::Cow;
 
@@ -206,7 +206,11 @@ mod tests {
         }
 
         #[test]
-        fn ber_with_a_changed_byte_is_read_without_a_panic(der in der(), at in any::<prop::sample::Index>(), to in any::<u8>()) {
+        fn ber_with_a_changed_byte_is_read_without_a_panic(
+            der in der(),
+            at in any::<prop::sample::Index>(),
+            to in any::<u8>(),
+        ) {
             let mut ber = loosen(&der);
             let at = at.index(ber.len());
             ber[at] = to;

@@ -1,9 +1,9 @@
 //! PKCS#12 files on their way into a key store: what certification authorities and portals hand out.
 //!
-//! The library behind this decodes a file whole. Before it, the file is bounded and brought to DER (NSS writes BER); after
-//! it, each key is brought together with the certificate that carries its public half, because names and identifiers in
-//! such files are often missing or shared. A key goes on in wiped memory only. The library's own copies are let go at
-//! once, but it has no way to wipe them.
+//! The library behind this decodes a file whole. Before it, the file is bounded and brought to DER (NSS writes BER);
+//! after it, each key is brought together with the certificate that carries its public half, because names and
+//! identifiers in such files are often missing or shared. A key goes on in wiped memory only. The library's own
+//! copies are let go at once, but it has no way to wipe them.
 //!
 //! Must never show a key or a password, and never take a key for a certificate's that it was not computed to be.
 
@@ -70,8 +70,8 @@ pub enum Pkcs12Error {
     WrongPassword,
 }
 
-/// Opens a file and gives each key with the certificate that it belongs to and that certificate's issuers, in the order of
-/// the keys. There is at least one.
+/// Opens a file and gives each key with the certificate that it belongs to and that certificate's issuers, in the
+/// order of the keys. There is at least one.
 ///
 /// # Errors
 /// Says why the file cannot be used.

@@ -1,6 +1,6 @@
 //! A store with something in it that has to survive whatever is done beside it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use inkan_model::store::{Location, SetEntry};
@@ -50,7 +50,8 @@ pub(crate) fn only_location(store: &dyn StoreBackend) -> Location {
 #[cfg(unix)]
 pub(crate) fn have(programs: &[&str]) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]).collect();
+    let folders: Vec<std::path::PathBuf> =
+        std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]).collect();
     let is_there = |program: &str| folders.iter().any(|folder| folder.join(program).is_file());
     let missing: Vec<_> = programs.iter().filter(|program| !is_there(program)).collect();
     if !missing.is_empty() {

@@ -76,6 +76,7 @@ pub enum AnchorPlace {
 }
 
 /// What of a PC a programme depends on, beyond certificates.
+#[expect(clippy::struct_excessive_bools, reason = "each is a line of its own in a file that people write")]
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProgrammeChecks {

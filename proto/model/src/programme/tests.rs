@@ -69,7 +69,8 @@ fn lists_and_files_have_an_end() {
 
 #[test]
 fn a_site_is_https_without_a_path() {
-    for wrong in ["", "https://", "http://a.jp", "https://a.jp/x", "https://a..jp", "https://u@a.jp", "https://a.jp:0"] {
+    for wrong in ["", "https://", "http://a.jp", "https://a.jp/x", "https://a..jp", "https://u@a.jp", "https://a.jp:0"]
+    {
         assert!(wrong.parse::<Site>().is_err(), "{wrong}");
     }
     assert_eq!("https://WWW.Example.jp/".parse::<Site>().unwrap().host(), "www.example.jp");

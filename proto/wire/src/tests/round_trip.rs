@@ -140,13 +140,8 @@ fn what_only_a_newer_server_knows_of_a_programme_is_left_out_and_refuses_nothing
     let names = Some(pb::Bilingual { ja: "x".to_owned(), en: "x".to_owned() });
     let anchor = pb::WantedAnchor { common_name: "x".to_owned(), sha256: None, place: 77 };
     let checks = pb::ProgrammeChecks { closed_browsers: vec!["netscape".to_owned()], ..Default::default() };
-    let programme = pb::Programme {
-        id: "x".to_owned(),
-        names,
-        recognise: None,
-        anchors: vec![anchor],
-        checks: Some(checks),
-    };
+    let programme =
+        pb::Programme { id: "x".to_owned(), names, recognise: None, anchors: vec![anchor], checks: Some(checks) };
     let programme = inkan_model::programme::Programme::try_from(programme).unwrap();
     assert!(programme.anchors.is_empty() && programme.checks.closed_browsers.is_empty());
 }

@@ -201,8 +201,11 @@ fn checkup_outcome() -> impl Strategy<Value = CheckupOutcome> {
     let status = prop_oneof![4 => 1..=4_i32, 1 => unknown_number()].prop_map(CheckStatus::from_number);
     let result = (check, status, bilingual(), option::of(bilingual()))
         .prop_map(|(name, status, statement, remedy)| CheckResult { name, status, statement, remedy });
-    (checkup_id(), moment(), vec(result, 0..5))
-        .prop_map(|(checkup, examined_at, results)| CheckupOutcome { checkup, examined_at, results })
+    (checkup_id(), moment(), vec(result, 0..5)).prop_map(|(checkup, examined_at, results)| CheckupOutcome {
+        checkup,
+        examined_at,
+        results,
+    })
 }
 
 fn patterns() -> impl Strategy<Value = Vec<Pattern>> {
@@ -212,12 +215,14 @@ fn patterns() -> impl Strategy<Value = Vec<Pattern>> {
 fn recognise() -> impl Strategy<Value = Recognise> {
     let rules = (patterns(), patterns(), patterns(), patterns(), any::<bool>());
     let rules = rules.prop_map(
-        |(issuer_common_names, issuer_contains, subject_common_name_prefixes, subject_contains, client_auth)| Recognise {
-            issuer_common_names,
-            issuer_contains,
-            subject_common_name_prefixes,
-            subject_contains,
-            client_auth,
+        |(issuer_common_names, issuer_contains, subject_common_name_prefixes, subject_contains, client_auth)| {
+            Recognise {
+                issuer_common_names,
+                issuer_contains,
+                subject_common_name_prefixes,
+                subject_contains,
+                client_auth,
+            }
         },
     );
     rules.prop_filter("names something", |rules| !rules.is_empty())

@@ -17,8 +17,11 @@ pub trait Checkups: Send + Sync {
     /// Stores a checkup and moves the host's generation from the first to the second, in one transaction; unless one for
     /// the same programme waits for this host: then that one is the answer. `Conflict` when the host is not the vendor's
     /// or its generation is not the expected one.
-    async fn create_checkup(&self, checkup: &Checkup, generation: (Generation, Generation))
-    -> DbResult<CheckupCreation>;
+    async fn create_checkup(
+        &self,
+        checkup: &Checkup,
+        generation: (Generation, Generation),
+    ) -> DbResult<CheckupCreation>;
 
     /// The host's checkups that wait for its answer, oldest first.
     async fn list_waiting_checkups(&self, host: HostId) -> DbResult<Vec<Checkup>>;

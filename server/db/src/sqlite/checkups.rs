@@ -160,11 +160,7 @@ pub(in crate::sqlite) async fn record_answers(
         let sql = "DELETE FROM checkup WHERE host = $1 AND received_at IS NOT NULL AND id <=
                    (SELECT c.id FROM checkup c WHERE c.host = $1 AND c.received_at IS NOT NULL
                     ORDER BY c.id DESC LIMIT 1 OFFSET $2)";
-        sqlx::query(sql)
-            .bind(host.as_bytes().as_slice())
-            .bind(i64::from(KEPT_CHECKUPS))
-            .execute(&mut **db)
-            .await?;
+        sqlx::query(sql).bind(host.as_bytes().as_slice()).bind(i64::from(KEPT_CHECKUPS)).execute(&mut **db).await?;
     }
     Ok(())
 }

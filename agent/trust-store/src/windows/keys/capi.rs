@@ -1,8 +1,8 @@
 //! RSA keys through CryptoAPI: what every Windows has and every application can use.
 //!
-//! A container is opened by its link's own flags: what Windows opens for a certificate by itself is, on some systems, the
-//! user's container instead of the machine's of the same name. Some systems write a container to disk only when it is
-//! let go of, so each handle lives for one call.
+//! A container is opened by its link's own flags: what Windows opens for a certificate by itself is, on some systems,
+//! the user's container instead of the machine's of the same name. Some systems write a container to disk only when
+//! it is let go of, so each handle lives for one call.
 #![expect(unsafe_code, reason = "CryptoAPI is C; each handle has one owner here")]
 
 use std::io;
@@ -179,7 +179,8 @@ struct Key(usize);
 impl Key {
     fn public_blob(&self) -> io::Result<Vec<u8>> {
         output(|bytes, length| {
-            // SAFETY: the key is open; `bytes` has room for `length`, or only asks for it. Public keys are not encrypted.
+            // SAFETY: the key is open; `bytes` has room for `length`, or only asks for it. Public keys are not
+            // encrypted.
             unsafe { CryptExportKey(self.0, 0, PUBLICKEYBLOB, 0, bytes, length) }
         })
     }
@@ -223,8 +224,8 @@ impl Drop for Hash {
     }
 }
 
-/// Opens, makes or deletes a container. Software containers are the same under each of Microsoft's names, and only under
-/// the newest one do they sign with SHA-256.
+/// Opens, makes or deletes a container. Software containers are the same under each of Microsoft's names, and only
+/// under the newest one do they sign with SHA-256.
 fn acquire(link: &KeyLink, flags: u32) -> io::Result<usize> {
     let (provider, provider_type) = if policy::is_old_microsoft_rsa(&link.provider) {
         (policy::CAPI, PROV_RSA_AES)

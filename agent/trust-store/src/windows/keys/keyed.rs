@@ -1,8 +1,8 @@
 //! Certificates with keys that come from outside, and how both are taken away again.
 //!
-//! An import is proven by a signature of the key that the store then names, and undone as a whole where anything fails. A
-//! key is deleted only after its certificate is gone and no other entry of this PC was found that uses the same
-//! container; where not everything could be looked at, it stays.
+//! An import is proven by a signature of the key that the store then names, and undone as a whole where anything
+//! fails. A key is deleted only after its certificate is gone and no other entry of this PC was found that uses the
+//! same container; where not everything could be looked at, it stays.
 
 use inkan_model::store::Location;
 use inkan_model::{Certificate, EntryProperties, Fingerprint};

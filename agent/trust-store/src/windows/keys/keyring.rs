@@ -1,7 +1,7 @@
 //! Renewals in a Windows store: the new certificate and its key beside the old ones, then the old one archived.
 //!
-//! What has been done is told by the stores themselves: the key by its container's name, the new certificate by its link
-//! to that container, the end by the old certificate's mark. There is no journal beside them that could disagree.
+//! What has been done is told by the stores themselves: the key by its container's name, the new certificate by its
+//! link to that container, the end by the old certificate's mark. There is no journal beside them that could disagree.
 
 use inkan_model::store::Location;
 use inkan_model::{Certificate, Fingerprint, limits};

@@ -1,7 +1,7 @@
 //! System stores beyond those that are reported: whoever else has a certificate whose key is about to be deleted.
 //!
-//! Anybody may make a system store, such as a web server its own, and programs keep certificates with keys there. Those of
-//! the machine and of the running account are looked into here; other users' own stores of such names are not.
+//! Anybody may make a system store, such as a web server its own, and programs keep certificates with keys there.
+//! Those of the machine and of the running account are looked into here; other users' own stores of such names are not.
 
 use std::io;
 

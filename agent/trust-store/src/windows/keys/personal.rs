@@ -148,8 +148,8 @@ impl<'s> Personal<'s> {
         Ok(marked)
     }
 
-    /// Adds those intermediate authorities that are missing, and gives them. Roots are named in the log and not added: what
-    /// this PC trusts is not a certificate file's business.
+    /// Adds those intermediate authorities that are missing, and gives them. Roots are named in the log and not
+    /// added: what this PC trusts is not a certificate file's business.
     pub(super) fn add_issuers(&self, issuers: &[Certificate]) -> Result<Vec<Fingerprint>, ChangeError> {
         let mut added = Vec::new();
         for issuer in issuers {
@@ -202,8 +202,8 @@ impl<'s> Personal<'s> {
         StoredKey::find(link).map_err(self.io("open the private key"))
     }
 
-    /// Lets those accounts use a new key of the machine that may use the old one: a service that is not an administrator
-    /// would be locked out otherwise. A user's keys are the user's alone.
+    /// Lets those accounts use a new key of the machine that may use the old one: a service that is not an
+    /// administrator would be locked out otherwise. A user's keys are the user's alone.
     pub(super) fn carry_access(&self, old: &KeyLink, new: &KeyLink) -> Result<(), ChangeError> {
         if self.scope != StoreScope::Machine || !policy::keeps_keys_in_the_pc(&old.provider) {
             return Ok(());

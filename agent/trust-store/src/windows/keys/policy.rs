@@ -32,8 +32,8 @@ pub(super) enum KeyScope {
     User,
 }
 
-/// The kind of key that succeeds a certificate's, and the providers to ask for it, the best first. `None` where this kind
-/// of key is not dealt with.
+/// The kind of key that succeeds a certificate's, and the providers to ask for it, the best first. `None` where this
+/// kind of key is not dealt with.
 pub(super) fn successor(old: &KeyAlgorithm, kept: Option<&KeyLink>) -> Option<(NewKey, &'static [&'static str])> {
     match old {
         KeyAlgorithm::Ec { .. } => Some((NewKey::P256, &[TPM, SOFTWARE])),
@@ -49,8 +49,8 @@ pub(super) fn successor(old: &KeyAlgorithm, kept: Option<&KeyLink>) -> Option<(N
 /// All providers that may hold a key of ours.
 pub(super) const OURS: [&str; 3] = [CAPI, SOFTWARE, TPM];
 
-/// Whether a provider keeps keys in the PC itself. Any other, such as a smart card's, may ask for a card or a PIN, so it
-/// is neither opened nor are its keys deleted.
+/// Whether a provider keeps keys in the PC itself. Any other, such as a smart card's, may ask for a card or a PIN, so
+/// it is neither opened nor are its keys deleted.
 pub(super) fn keeps_keys_in_the_pc(provider: &str) -> bool {
     OURS.contains(&provider) || is_old_microsoft_rsa(provider)
 }

@@ -1,7 +1,7 @@
 //! What both of Windows' interfaces to keys can do, and a key in one of them.
 //!
-//! A key is told by its [`KeyLink`] alone and opened anew for each use: some systems write a key to disk only when it is
-//! let go of, and a handle is not for several threads.
+//! A key is told by its [`KeyLink`] alone and opened anew for each use: some systems write a key to disk only when it
+//! is let go of, and a handle is not for several threads.
 
 use std::io;
 

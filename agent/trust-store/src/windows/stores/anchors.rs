@@ -6,7 +6,7 @@
 //! one. Machine-wide anchors have no such doubt and are to be preferred.
 
 use std::io;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 
 use inkan_model::store::Location;
 use inkan_model::{Certificate, EntryProperties, Fingerprint};
@@ -23,6 +23,9 @@ use crate::{Anchor, AnchorStore, ChangeError, Changed};
 const OTHER_LIMITS: [u32; 7] = [83, 104, 105, 122, 126, 127, 128];
 /// Properties that Windows computes itself or that only mean something in memory.
 const COMPUTED: [u32; 14] = [1, 4, 5, 6, 15, 20, 24, 25, 28, 29, 78, 99, 100, 107];
+
+/// Held while anchors are changed, by whichever of several backends of this process: CryptoAPI writes back what it read.
+static CHANGING: Mutex<()> = Mutex::new(());
 
 /// A store that can be changed, and where.
 struct Target<'t> {
@@ -53,7 +56,7 @@ impl AnchorStore for WindowsStores {
 
     fn add_anchor(&self, location: &Location, anchor: &Anchor) -> Result<Changed, ChangeError> {
         let wanted = wanted(location, anchor)?;
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _changing = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
         let target = Target::of(self, location)?;
         let before = target.find(anchor.fingerprint())?;
         if before.as_ref().is_some_and(|(_, before)| stands_as(before, &wanted)) {
@@ -76,7 +79,7 @@ impl AnchorStore for WindowsStores {
     }
 
     fn remove_anchor(&self, location: &Location, certificate: Fingerprint) -> Result<Changed, ChangeError> {
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _changing = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
         let target = Target::of(self, location)?;
         let Some((item, _)) = target.find(certificate)? else { return Ok(Changed::AlreadySo) };
         target.take_away(certificate, &item)?;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::Mutex;
 
 use inkan_model::Fingerprint;
 use inkan_model::limits::{self, tame_text};
@@ -34,8 +33,6 @@ pub struct WindowsStores {
     pub(super) own: Option<Sid>,
     /// Whether the machine's stores are those that CryptoAPI opens.
     pub(super) real: bool,
-    /// Held while anchors are changed.
-    pub(super) changing: Mutex<()>,
 }
 
 /// A place together with whose it is.
@@ -73,7 +70,6 @@ impl Default for WindowsStores {
             accounts: Accounts::default(),
             own: current_sid().ok().and_then(|sid| Sid::parse(&sid)),
             real: true,
-            changing: Mutex::new(()),
         }
     }
 }
