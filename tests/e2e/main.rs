@@ -5,6 +5,7 @@
 #![expect(clippy::panic, clippy::print_stdout, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod broken;
+mod checkup;
 mod enrolment;
 mod identity;
 mod kills;

@@ -205,14 +205,24 @@ impl TestDeployment {
         let key = SoftwareKey::generate().context("could not make a key")?;
         let request = build_request(subject_der, &key).context("could not make a request")?;
         let folder = tempfile::tempdir_in(self.folder.path()).context("no folder")?;
-        let (csr, out) = (folder.path().join("request.pem"), folder.path().join("chain.pem"));
+        let csr = folder.path().join("request.pem");
         std::fs::write(&csr, pem_of("CERTIFICATE REQUEST", &request)).context("could not write the request")?;
+        let chain = self.issue_chain(&csr, days)?;
+        let der = crate::certificates::certificates_in(&chain).into_iter().next().context("an empty chain")?;
+        Ok(SampleCertificate { der, key })
+    }
+
+    /// A certificate from the vendor's private CA for the request in this file, and its issuers, PEM.
+    ///
+    /// # Errors
+    /// When the server's program refuses.
+    pub fn issue_chain(&self, csr: &Path, days: u32) -> Result<String> {
+        let folder = tempfile::tempdir_in(self.folder.path()).context("no folder")?;
+        let out = folder.path().join("chain.pem");
         let (csr, out_path, days) = (csr.display().to_string(), out.display().to_string(), days.to_string());
         let arguments = ["private-ca", "issue", "--vendor", VENDOR, "--csr", &csr, "--days", &days, "--out", &out_path];
         self.command(&arguments)?;
-        let chain = std::fs::read_to_string(&out).context("could not read the chain")?;
-        let der = crate::certificates::certificates_in(&chain).into_iter().next().context("an empty chain")?;
-        Ok(SampleCertificate { der, key })
+        std::fs::read_to_string(&out).context("could not read the chain")
     }
 
     /// The certificate of the vendor's private CA, DER.

@@ -24,6 +24,21 @@ pub async fn wait_until<T>(what: &str, within: Duration, mut look: impl AsyncFnM
     }
 }
 
+/// Tries a step until it succeeds or the deadline passes; whether it succeeded. For clearing up, where nobody can wait
+/// otherwise.
+pub fn insist(within: Duration, mut step: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + within;
+    loop {
+        if step() {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
 /// What one look saw.
 #[derive(Debug)]
 pub enum Look<T> {

@@ -7,14 +7,20 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use tempfile::TempDir;
 
 use crate::process::{run, run_with_heirs};
+use crate::wait::insist;
 
 /// Where the first prefix is kept; one for each version of Wine.
 const KEPT: &str = "wine";
+/// The personal store of whoever works at the PC.
+const PERSONAL_STORE: &str = r"HKCU\Software\Microsoft\SystemCertificates\MY\Certificates";
+/// How long programs may take to be gone.
+const FAREWELL: Duration = Duration::from_secs(10);
 /// Variables of this machine that programs under Wine may see.
 const PASSED: [&str; 3] = ["HOME", "PATH", "RUST_LOG"];
 
@@ -69,14 +75,14 @@ impl WinePrefix {
 }
 
 impl Drop for WinePrefix {
+    /// Programs that are being ended still write for a moment after Wine's server says that it is gone.
     fn drop(&mut self) {
-        // Where it is gone already, there is nothing to end.
+        let path = self.folder.path();
         for argument in ["-k", "-w"] {
-            let _ = in_prefix(self.folder.path(), "wineserver", &[argument])
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
+            // Where it is gone already, there is nothing to end.
+            let _ = in_prefix(path, "wineserver", &[argument]).stdout(Stdio::null()).stderr(Stdio::null()).status();
         }
+        insist(FAREWELL, || std::fs::remove_dir_all(path).is_ok() || !path.exists());
     }
 }
 
@@ -107,6 +113,8 @@ fn kept(folder: &Path) -> Result<PathBuf> {
     }
     let fresh = tempfile::Builder::new().prefix("wine-fresh-").tempdir_in(folder).context("no folder")?;
     run_with_heirs(in_prefix(fresh.path(), "wine", &["wineboot", "--init"]))?;
+    // Whoever has a profile on a real Windows has a store of his own; Wine makes it when it is first used.
+    run_with_heirs(in_prefix(fresh.path(), "wine", &["reg", "add", PERSONAL_STORE, "/f"]))?;
     run_with_heirs(in_prefix(fresh.path(), "wineserver", &["-w"]))?;
     ensure!(fresh.path().join("system.reg").is_file(), "Wine set up no registry");
     match std::fs::rename(fresh.path(), &kept) {

@@ -9,6 +9,8 @@ use zeroize::Zeroizing;
 
 use crate::order::Order;
 
+/// The property with which the installer hands something to an action of this kind.
+const ORDER: &str = "CustomActionData";
 /// `ERROR_SUCCESS` and `ERROR_INSTALL_FAILURE`, which rolls the installation back.
 const DONE: u32 = 0;
 const FAILED: u32 = 1603;
@@ -32,7 +34,9 @@ pub extern "system" fn EnrolPc(installation: u32) -> u32 {
 }
 
 fn enrol(installation: &Installation) -> Result<(), String> {
-    let text = installation.property("CustomActionData").map_err(|error| format!("Nothing was handed over: {error}"))?;
+    let text = installation.property(ORDER).map_err(|error| format!("Nothing was handed over: {error}"))?;
+    // Windows hides it in its log; other installers write down all properties in the end.
+    installation.forget(ORDER);
     let order = Order::parse(&text).ok_or("SERVER, CAPIN and TOKEN have to be given, without the character |.")?;
     let mut command = Command::new(&order.program);
     command.args(order.arguments()).creation_flags(NO_WINDOW);

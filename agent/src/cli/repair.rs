@@ -120,7 +120,7 @@ fn list(journal: &RepairJournal, locale: Locale, out: &mut dyn Write) -> Result<
 fn shown(change: &ValueChange) -> String {
     let value = |value: &Option<crate::doctor::registry::Value>| match value {
         None => "(none)".to_owned(),
-        Some(value) => format!("{value:?}"),
+        Some(value) => value.to_string(),
     };
     format!("{}\\{}: {} → {}", change.key, change.name, value(&change.before), value(&change.after))
 }

@@ -148,7 +148,9 @@ fn serve(proxy: Option<Proxy>, settings: &AgentSettings, log: &LogArgs, orders: 
 fn start_log(settings: &AgentSettings, log: &LogArgs) -> Result<(), Failure> {
     let data_dir = DataDir::new(&settings.data_dir);
     data_dir.create().map_err(Failure::data_dir)?;
-    logging::start_in(log, Arc::new(LogFile::in_folder(data_dir.path())))
+    logging::start_in(log, Arc::new(LogFile::in_folder(data_dir.path())))?;
+    std::panic::set_hook(Box::new(|panic| error!(%panic, "panicked")));
+    Ok(())
 }
 
 fn work(proxy: Option<Proxy>, settings: &AgentSettings, orders: &Orders) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use inkan_model::locale::Bilingual;
 use inkan_model::programme::{AnchorPlace, Programme, WantedAnchor};
 use inkan_model::properties::TrustLevel;
 use inkan_model::store::{Location, SetEntry, StoreKind};
-use inkan_model::{Certificate, Fingerprint};
+use inkan_model::{Certificate, EntryProperties, Fingerprint};
 
 use super::certificates::Client;
 use crate::scanner::Scan;
@@ -31,6 +31,7 @@ struct Held<'s> {
     certificate: &'s Certificate,
     role: Role,
     location: &'s Location,
+    properties: &'s EntryProperties,
 }
 
 fn role_of(location: &Location, entry: &SetEntry) -> Role {
@@ -64,27 +65,38 @@ fn all_held(scan: &Scan) -> Vec<Held<'_>> {
     let mut held = Vec::new();
     for snapshot in &scan.snapshots {
         for entry in snapshot.set.entries() {
-            let SetEntry::Certificate { certificate, .. } = entry else { continue };
+            let SetEntry::Certificate { certificate, properties, .. } = entry else { continue };
             if let Some(certificate) = scan.certificates.get(certificate) {
-                held.push(Held { certificate, role: role_of(&snapshot.location, entry), location: &snapshot.location });
+                let (location, role) = (&snapshot.location, role_of(&snapshot.location, entry));
+                held.push(Held { certificate, role, location, properties });
             }
         }
     }
     held
 }
 
-/// The certificates that this PC takes for roots, as DER: what a probe of a site may trust.
-pub(super) fn trusted_roots(scan: &Scan) -> Vec<Vec<u8>> {
+/// A certificate that this PC takes for a root, as one of its stores limits it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct TrustedRoot {
+    pub(super) der: Vec<u8>,
+    pub(super) limits: EntryProperties,
+}
+
+/// The certificates that this PC takes for roots: what a probe of a site may trust.
+pub(super) fn trusted_roots(scan: &Scan) -> Vec<TrustedRoot> {
     let held = all_held(scan);
     // A browser's own store counts for that browser alone.
     let counts = |held: &&Held<'_>| held.role == Role::Root && held.location.kind != StoreKind::Nss;
     let distrusted: Vec<_> =
         held.iter().filter(|held| held.role == Role::Distrusted).map(|held| held.certificate.fingerprint).collect();
-    let mut roots: Vec<_> = held.iter().filter(counts).map(|held| held.certificate).collect();
-    roots.sort_unstable_by_key(|certificate| certificate.fingerprint);
-    roots.dedup_by_key(|certificate| certificate.fingerprint);
-    roots.retain(|certificate| !distrusted.contains(&certificate.fingerprint));
-    roots.into_iter().map(|certificate| certificate.der.clone()).collect()
+    let mut roots: Vec<_> = held.iter().filter(counts).map(|held| (held.certificate, held.properties)).collect();
+    roots.sort_unstable_by_key(|(certificate, limits)| (certificate.fingerprint, *limits));
+    roots.dedup_by_key(|(certificate, limits)| (certificate.fingerprint, *limits));
+    roots.retain(|(certificate, _)| !distrusted.contains(&certificate.fingerprint));
+    roots
+        .into_iter()
+        .map(|(certificate, limits)| TrustedRoot { der: certificate.der.clone(), limits: limits.clone() })
+        .collect()
 }
 
 /// Looks for the anchors that the programme wants, and for issuers of these certificates that are in the wrong place.

@@ -24,7 +24,7 @@ use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore, SignatureScheme};
 
 pub(crate) use self::client_key::{ClientKey, SignMessage};
-pub(crate) use self::system_roots::system_roots;
+pub(crate) use self::system_roots::{add_limited, system_roots};
 
 /// HTTP/2, which gRPC speaks.
 const ALPN: &[u8] = b"h2";

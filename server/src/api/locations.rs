@@ -227,3 +227,42 @@ async fn list_location_entries(
     let location = store::Location { kind: kind.0, scope, path };
     Ok(Json(PageOf::of(view.location_entries(id, &location, &page).await?, Into::into)))
 }
+
+#[cfg(test)]
+mod tests {
+    use inkan_model::Fingerprint;
+    use inkan_model::store::KeyPresence;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn shown(properties: EntryProperties) -> Value {
+        let (certificate, key) = (Fingerprint::of(b"x"), KeyPresence::Present);
+        let entry = LocationEntry::Certificate { certificate, facts: None, key, name: None, properties };
+        serde_json::to_value(Entry::from(entry)).unwrap()["properties"].clone()
+    }
+
+    #[test]
+    fn what_a_store_says_of_an_entry_is_shown_and_nothing_is_null() {
+        assert_eq!(shown(EntryProperties::default()), Value::Null);
+        let trust = TrustFlags {
+            server: TrustLevel::Anchor,
+            client: TrustLevel::Unset,
+            email: TrustLevel::MustVerify,
+            code: TrustLevel::Unrecognized(9),
+        };
+        let properties = EntryProperties {
+            key_provider: Some("Microsoft Software Key Storage Provider".to_owned()),
+            key_exportable: Some(false),
+            purposes: Some(Vec::new()),
+            name_constraints: Some(vec![0x30, 0]),
+            trust: Some(trust),
+        };
+        let expected = json!({
+            "key_provider": "Microsoft Software Key Storage Provider", "key_exportable": false, "purposes": [],
+            "name_constraints": "3000",
+            "trust": { "server": "anchor", "client": "unset", "email": "must_verify", "code": "unrecognized_9" },
+        });
+        assert_eq!(shown(properties), expected);
+    }
+}

@@ -35,13 +35,7 @@ pub(crate) fn pc() -> Option<WindowsAgent> {
 impl Stage {
     /// Sets up both; `None` as [`pc`] says.
     pub(crate) async fn set() -> Option<Self> {
-        Self::set_with(|_| {}).await
-    }
-
-    /// Sets up both, with a PC on which something was done before the agent came.
-    pub(crate) async fn set_with(before: impl FnOnce(&mut WindowsAgent)) -> Option<Self> {
         let mut agent = pc()?;
-        before(&mut agent);
         let deployment = TestDeployment::start_with(&[("sync.interval_seconds", "10")]).await.unwrap();
         agent.enroll(&deployment, &token(&deployment).await, &[]).unwrap();
         agent.start().unwrap();
@@ -52,6 +46,12 @@ impl Stage {
     /// What the server knows of the host.
     pub(crate) async fn shown(&self) -> Value {
         self.deployment.host(&self.host).await.unwrap()
+    }
+
+    /// Gets something below the host's path in the API.
+    pub(crate) async fn of_host(&self, path: &str) -> Vec<Value> {
+        let api = self.deployment.api().await.unwrap();
+        api.list(&format!("/hosts/{}/{path}", self.host)).await.unwrap()
     }
 
     /// Every host that the server knows.

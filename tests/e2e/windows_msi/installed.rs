@@ -59,6 +59,10 @@ impl Pc {
         let name = format!("installer-{}.log", self.logs.get());
         let mut command = self.windows.command("msiexec");
         command.arg(what).arg(installer).args(["/qn", "/l*v", &format!("C:\\{name}")]).args(properties);
+        if what == "/i" && installer == self.next {
+            // Wine does not tell the old version that it is being upgraded, as Windows does.
+            command.env("INKAN_KEEP", "1");
+        }
         let ran = run_with_heirs(command);
         let log = text(&std::fs::read(self.windows.on_drive_c(name)).unwrap_or_default());
         if ran.is_err() {
@@ -115,8 +119,11 @@ impl Pc {
     pub(crate) fn traces(&self) -> Vec<String> {
         let mut found = Vec::new();
         for path in ["Program Files/inkan", "Program Files (x86)/inkan", "ProgramData/inkan"] {
-            if self.windows.on_drive_c(path).exists() {
+            let folder = self.windows.on_drive_c(path);
+            if folder.exists() {
                 found.push(path.to_owned());
+                let inside = std::fs::read_dir(folder).into_iter().flatten().flatten();
+                found.extend(inside.map(|entry| entry.path().display().to_string()));
             }
         }
         if self.service() != "not installed" {

@@ -77,7 +77,7 @@ fn anchors_in_their_places_are_well() {
     let scan = scan(&pki, &[(&windows("Root"), &pki.root), (&windows("CA"), &pki.issuing)]);
     assert_eq!(examine(&scan, Some(&programme()))[0].0, CheckStatus::Well);
     assert_eq!(examine(&scan, None)[0].0, CheckStatus::Well);
-    assert_eq!(trusted_roots(&scan), [pki.root]);
+    assert_eq!(trusted_roots(&scan), [TrustedRoot { der: pki.root, limits: EntryProperties::default() }]);
 }
 
 #[test]

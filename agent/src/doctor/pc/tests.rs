@@ -80,7 +80,8 @@ fn a_programmes_certificate_is_found_and_its_key_signs() {
         assert_eq!(status(&results, check), Some(CheckStatus::Well), "{check:?} {results:#?}");
     }
     assert_eq!(status(&results, Check::OpenBrowsers), Some(CheckStatus::Well));
-    assert!(matches!(status(&results, Check::Sites), Some(CheckStatus::Soon | CheckStatus::Now)));
+    // A folder says nothing of what the PC trusts.
+    assert_eq!(status(&results, Check::Sites), Some(CheckStatus::Unknown));
 }
 
 #[test]

@@ -76,6 +76,18 @@ pub enum Value {
     Other,
 }
 
+/// As the registry's editor shows it.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "0x{number:x}"),
+            Self::Text(text) => write!(f, "\"{text}\""),
+            Self::Bytes(bytes) => f.write_str(&data_encoding::HEXLOWER.encode(bytes)),
+            Self::Other => f.write_str("?"),
+        }
+    }
+}
+
 impl Value {
     /// The number, also where it is written as a text or as bytes, as old programs do.
     pub fn as_number(&self) -> Option<u32> {

@@ -27,6 +27,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use self::verifier::PcVerifier;
+use super::anchors::TrustedRoot;
 use crate::causes::with_causes;
 use crate::renewer::client_key;
 use crate::session::Proxy;
@@ -56,6 +57,8 @@ pub enum SiteAnswer {
     },
     /// The site does not take the client certificate.
     Refused(String),
+    /// Nothing is known of what this PC trusts, so that it was not asked.
+    NotJudged(String),
     /// No certificate on this PC vouches for the site.
     Untrusted(String),
     /// The site's certificate is not for it, or not for now.
@@ -89,14 +92,14 @@ pub(super) struct ClientIdentity {
 /// Asks every site at once.
 pub(super) async fn probe(
     sites: &[Site],
-    roots: &[Vec<u8>],
+    roots: &[TrustedRoot],
     identity: Option<ClientIdentity>,
     proxy: Option<Proxy>,
 ) -> Vec<SiteProbe> {
     let verifier = match PcVerifier::new(roots, tls::provider()) {
         Ok(verifier) => Arc::new(verifier),
         Err(error) => {
-            let answer = SiteAnswer::Untrusted(tamed(&error.to_string()));
+            let answer = SiteAnswer::NotJudged(tamed(&error.to_string()));
             return sites.iter().map(|site| SiteProbe { site: site.clone(), answer: answer.clone() }).collect();
         }
     };
@@ -257,6 +260,11 @@ fn result(probe: &SiteProbe) -> CheckResult {
                 format!("{site} opens without a warning ({detail}){en}."),
             )
         }
+        SiteAnswer::NotJudged(why) => CheckResult::unknown(
+            name,
+            format!("この端末が信頼するルートを読み取れないので、{site} を試していません ({why})。"),
+            format!("What this PC trusts cannot be read, so {site} was not tried ({why})."),
+        ),
         SiteAnswer::Untrusted(why) => unwell(
             CheckStatus::Now,
             format!("{site} を開くと警告が出ます。この端末はサイトの証明書を信頼していません ({why})。"),

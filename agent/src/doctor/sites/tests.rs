@@ -1,7 +1,7 @@
 //! Sites of this process, asked over loopback.
 
-use inkan_model::Clock as _;
 use inkan_model::programme::Site;
+use inkan_model::{Clock as _, EntryProperties};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -88,8 +88,12 @@ async fn open(certificate: ServerCertificate, clients: Option<&[u8]>) -> Shop {
     Shop { site, root, _serving: serving }
 }
 
+fn trusted(roots: &[Vec<u8>]) -> Vec<TrustedRoot> {
+    roots.iter().map(|der| TrustedRoot { der: der.clone(), limits: EntryProperties::default() }).collect()
+}
+
 async fn ask_with(shop: &Shop, roots: &[Vec<u8>], identity: Option<ClientIdentity>) -> SiteAnswer {
-    probe(std::slice::from_ref(&shop.site), roots, identity, None).await.remove(0).answer
+    probe(std::slice::from_ref(&shop.site), &trusted(roots), identity, None).await.remove(0).answer
 }
 
 fn status(answer: SiteAnswer) -> CheckStatus {
@@ -108,7 +112,9 @@ async fn a_site_under_a_root_of_this_pc_opens_and_one_under_another_does_not() {
     let answer = ask_with(&shop, &[issued().root], None).await;
     assert!(matches!(answer, SiteAnswer::Untrusted(_)), "{answer:?}");
     assert_eq!(status(answer), CheckStatus::Now);
-    assert!(matches!(ask_with(&shop, &[], None).await, SiteAnswer::Untrusted(_)));
+    let answer = ask_with(&shop, &[], None).await;
+    assert!(matches!(answer, SiteAnswer::NotJudged(_)), "{answer:?}");
+    assert_eq!(status(answer), CheckStatus::Unknown);
 }
 
 #[tokio::test]
@@ -118,6 +124,19 @@ async fn a_self_signed_server_opens_once_this_pc_has_it_as_a_root_whatever_it_sa
         let answer = ask_with(&shop, std::slice::from_ref(&shop.root), None).await;
         assert!(matches!(answer, SiteAnswer::Opened { .. }), "{answer:?}");
         let answer = ask_with(&shop, &[issued().root], None).await;
+        assert!(matches!(answer, SiteAnswer::Untrusted(_)), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_root_that_its_store_does_not_let_vouch_for_servers_vouches_for_none() {
+    let code_signing = Some(vec!["1.3.6.1.5.5.7.3.3".to_owned()]);
+    let limits = EntryProperties { purposes: code_signing, ..EntryProperties::default() };
+    for certificate in [issued(), self_signed(true, "localhost", -1..30)] {
+        let shop = open(certificate, None).await;
+        let limited = TrustedRoot { der: shop.root.clone(), limits: limits.clone() };
+        let roots = [trusted(&[issued().root]), vec![limited]].concat();
+        let answer = probe(std::slice::from_ref(&shop.site), &roots, None, None).await.remove(0).answer;
         assert!(matches!(answer, SiteAnswer::Untrusted(_)), "{answer:?}");
     }
 }
@@ -162,7 +181,7 @@ async fn a_site_that_asks_for_a_client_certificate_says_whether_it_takes_it() {
 async fn several_sites_are_told_in_their_order_and_one_that_is_not_there_too() {
     let shop = open(issued(), None).await;
     let sites = ["https://127.0.0.1:1".parse().unwrap(), shop.site.clone()];
-    let probes = probe(&sites, std::slice::from_ref(&shop.root), None, None).await;
+    let probes = probe(&sites, &trusted(std::slice::from_ref(&shop.root)), None, None).await;
     assert_eq!(probes.iter().map(|probe| &probe.site).collect::<Vec<_>>(), [&sites[0], &sites[1]]);
     assert!(matches!(probes[0].answer, SiteAnswer::Unreachable(_)), "{:?}", probes[0]);
     assert_eq!(status(probes[0].answer.clone()), CheckStatus::Soon);

@@ -15,6 +15,9 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
+use crate::doctor::anchors::TrustedRoot;
+use crate::tls::add_limited;
+
 /// Trusts what this PC trusts.
 #[derive(Debug)]
 pub(super) struct PcVerifier {
@@ -23,12 +26,20 @@ pub(super) struct PcVerifier {
 }
 
 impl PcVerifier {
-    /// Takes the PC's roots as DER. One that cannot be read is left out.
-    pub(super) fn new(roots: &[Vec<u8>], provider: Arc<CryptoProvider>) -> Result<Self, VerifierBuilderError> {
+    /// Takes the PC's roots as its stores limit them. One that cannot be read, or is not for servers, is left out.
+    pub(super) fn new(roots: &[TrustedRoot], provider: Arc<CryptoProvider>) -> Result<Self, VerifierBuilderError> {
         let mut store = RootCertStore::empty();
-        store.add_parsable_certificates(roots.iter().map(|der| CertificateDer::from_slice(der).into_owned()));
+        let mut themselves = BTreeSet::new();
+        for TrustedRoot { der, limits } in roots {
+            let before = store.len();
+            add_limited(&mut store, der, limits);
+            // A server's own certificate is not held to names that only chains are held to.
+            if store.len() > before && limits.name_constraints.is_none() {
+                themselves.insert(Fingerprint::of(der));
+            }
+        }
         let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build()?;
-        Ok(Self { chains, roots: roots.iter().map(|der| Fingerprint::of(der)).collect() })
+        Ok(Self { chains, roots: themselves })
     }
 
     /// A root that is shown as a server's own certificate: its name and its days still have to fit.

@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, Der};
 const SERVER_AUTH: &str = "1.3.6.1.5.5.7.3.1";
 
 /// Takes a root as its store limits it. One that is not for servers, or whose limit cannot be kept, is left out.
-pub(super) fn add_limited(roots: &mut RootCertStore, der: &[u8], properties: &EntryProperties) {
+pub(crate) fn add_limited(roots: &mut RootCertStore, der: &[u8], properties: &EntryProperties) {
     let EntryProperties { purposes, name_constraints, key_provider: _, key_exportable: _, trust: _ } = properties;
     if purposes.as_ref().is_some_and(|purposes| !purposes.iter().any(|purpose| purpose == SERVER_AUTH)) {
         return;

@@ -5,7 +5,7 @@ use std::io;
 
 use windows_sys::Win32::System::ApplicationInstallationAndServicing::{
     INSTALLMESSAGE_ERROR, MSIHANDLE, MsiCloseHandle, MsiCreateRecord, MsiGetPropertyW, MsiProcessMessage,
-    MsiRecordSetStringW,
+    MsiRecordSetStringW, MsiSetPropertyW,
 };
 use zeroize::Zeroizing;
 
@@ -42,6 +42,13 @@ impl Installation {
         }
         let end = units.iter().position(|unit| *unit == 0).unwrap_or(units.len());
         Ok(Zeroizing::new(String::from_utf16_lossy(&units[..end])))
+    }
+
+    /// Empties a property, where the installer lets an action do so.
+    pub fn forget(&self, name: &str) {
+        let (name, nothing) = (wide(name), wide(""));
+        // SAFETY: both texts end with zeros and live until after the call. A refusal leaves things as they are.
+        unsafe { MsiSetPropertyW(self.0, name.as_ptr(), nothing.as_ptr()) };
     }
 
     /// Shows an error to whoever installs, and writes it to the installer's log.

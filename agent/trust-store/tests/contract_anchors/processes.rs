@@ -9,7 +9,7 @@ use inkan_model::{EntryProperties, Fingerprint};
 use inkan_trust_store::Anchor;
 
 use crate::instances;
-use crate::stage::{Stage, anchor};
+use crate::stage::{Stage, anchor, assert_same};
 
 const INSTANCE: &str = "INKAN_CONTRACT_INSTANCE";
 const ROOT: &str = "INKAN_CONTRACT_ROOT";
@@ -108,7 +108,7 @@ pub(crate) fn writers_in_several_processes_lose_nothing(stage: &Stage) {
     }
     let ours: Vec<_> = wanted.iter().map(Anchor::fingerprint).collect();
     assert!(ours.iter().all(|certificate| stage.holds(*certificate)));
-    assert_eq!(stage.content_without(&ours), before);
+    assert_same(&stage.content_without(&ours), &before, "afterwards");
 }
 
 pub(crate) fn an_addition_that_is_killed_at_any_moment_can_be_finished_and_taken_back(stage: &Stage) {
@@ -117,11 +117,11 @@ pub(crate) fn an_addition_that_is_killed_at_any_moment_can_be_finished_and_taken
     stage.anchors().remove_anchor(&stage.location, added.fingerprint()).unwrap();
     for moment in 1..=MOMENTS {
         stage.cut_off(Deed::Add, &added, whole * moment / (MOMENTS + 1));
-        assert_eq!(stage.content_without(&[added.fingerprint()]), before, "moment {moment}");
+        assert_same(&stage.content_without(&[added.fingerprint()]), &before, &format!("moment {moment}"));
         stage.anchors().add_anchor(&stage.location, &added).unwrap();
         assert!(stage.holds(added.fingerprint()), "moment {moment}");
         stage.anchors().remove_anchor(&stage.location, added.fingerprint()).unwrap();
-        assert_eq!(stage.content(), before, "moment {moment}");
+        assert_same(&stage.content(), &before, &format!("moment {moment}"));
         // Taken back without having been finished.
         stage.cut_off(Deed::Add, &added, whole * moment / (MOMENTS + 1));
         stage.anchors().remove_anchor(&stage.location, added.fingerprint()).unwrap();
@@ -136,11 +136,11 @@ pub(crate) fn a_removal_that_is_killed_at_any_moment_can_be_finished(stage: &Sta
     stage.anchors().add_anchor(&stage.location, &prior).unwrap();
     for moment in 1..=MOMENTS {
         stage.cut_off(Deed::Remove, &prior, whole * moment / (MOMENTS + 1));
-        assert_eq!(stage.content_without(&[prior.fingerprint()]), rest, "moment {moment}");
+        assert_same(&stage.content_without(&[prior.fingerprint()]), &rest, &format!("moment {moment}"));
         stage.anchors().remove_anchor(&stage.location, prior.fingerprint()).unwrap();
         assert!(!stage.holds(prior.fingerprint()), "moment {moment}");
         stage.anchors().add_anchor(&stage.location, &prior).unwrap();
-        assert_eq!(stage.content(), before, "moment {moment}");
+        assert_same(&stage.content(), &before, &format!("moment {moment}"));
     }
 }
 
@@ -150,13 +150,13 @@ pub(crate) fn a_full_disk_leaves_what_was_there(stage: &Stage) {
     let around = ["sh", "-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"];
     let (before, added, prior) = (stage.content(), anchor("No room"), stage.prior());
     end_of(stage.start(Deed::Add, &added, &around)).unwrap_err();
-    assert_eq!(stage.content(), before);
+    assert_same(&stage.content(), &before, "afterwards");
     let removed = end_of(stage.start(Deed::Remove, &prior, &around));
     let left = if removed.is_ok() { stage.content_without(&[prior.fingerprint()]) } else { before.clone() };
-    assert_eq!(stage.content(), left);
+    assert_same(&stage.content(), &left, "afterwards");
     // Once there is room again, all goes on.
     stage.anchors().add_anchor(&stage.location, &added).unwrap();
     stage.anchors().remove_anchor(&stage.location, added.fingerprint()).unwrap();
     stage.anchors().add_anchor(&stage.location, &prior).unwrap();
-    assert_eq!(stage.content(), before);
+    assert_same(&stage.content(), &before, "afterwards");
 }

@@ -7,7 +7,7 @@ use inkan_model::properties::{EntryProperties, TrustLevel};
 use inkan_model::store::{Location, SetEntry};
 use inkan_trust_store::{Anchor, ChangeError, Changed};
 
-use crate::stage::{Limits, Stage, anchor, lists, nameless};
+use crate::stage::{Limits, Stage, anchor, assert_same, lists, nameless};
 
 const SERVER_AUTH: &str = "1.3.6.1.5.5.7.3.1";
 /// `NameConstraints` that permit the DNS name a.jp (RFC 5280 §4.2.1.10).
@@ -22,11 +22,11 @@ pub(crate) fn an_anchor_that_is_added_reads_back_and_goes_again(stage: &Stage) {
     let found = stage.anchors().find_anchor(&stage.location, added.fingerprint()).unwrap().unwrap();
     assert_eq!(found.der, added.der);
     assert!(stage.holds(added.fingerprint()));
-    assert_eq!(stage.content_without(&[added.fingerprint()]), before);
+    assert_same(&stage.content_without(&[added.fingerprint()]), &before, "afterwards");
     let changed = stage.anchors().remove_anchor(&stage.location, added.fingerprint()).unwrap();
     assert_ne!(changed, Changed::AlreadySo);
     assert!(!stage.holds(added.fingerprint()));
-    assert_eq!(stage.content(), before);
+    assert_same(&stage.content(), &before, "afterwards");
 }
 
 pub(crate) fn what_is_done_already_is_not_done_again(stage: &Stage) {
@@ -36,13 +36,13 @@ pub(crate) fn what_is_done_already_is_not_done_again(stage: &Stage) {
     stage.anchors().add_anchor(&stage.location, &added).unwrap();
     let once = stage.content();
     assert_eq!(stage.anchors().add_anchor(&stage.location, &added).unwrap(), Changed::AlreadySo);
-    assert_eq!(stage.content(), once);
+    assert_same(&stage.content(), &once, "afterwards");
     // As it was found, it is as it should be.
     let found = stage.anchors().find_anchor(&stage.location, added.fingerprint()).unwrap().unwrap();
     assert_eq!(stage.anchors().add_anchor(&stage.location, &found).unwrap(), Changed::AlreadySo);
     remove();
     assert_eq!(remove(), Changed::AlreadySo);
-    assert_eq!(stage.content(), before);
+    assert_same(&stage.content(), &before, "afterwards");
 }
 
 pub(crate) fn what_is_taken_out_can_be_put_back_as_it_was(stage: &Stage) {
@@ -50,7 +50,7 @@ pub(crate) fn what_is_taken_out_can_be_put_back_as_it_was(stage: &Stage) {
     stage.anchors().remove_anchor(&stage.location, prior.fingerprint()).unwrap();
     assert!(!stage.holds(prior.fingerprint()));
     stage.anchors().add_anchor(&stage.location, &prior).unwrap();
-    assert_eq!(stage.content(), before);
+    assert_same(&stage.content(), &before, "afterwards");
     let again = stage.anchors().find_anchor(&stage.location, prior.fingerprint()).unwrap();
     assert_eq!(again.map(|anchor| anchor.properties), Some(prior.properties));
 }
@@ -87,7 +87,7 @@ pub(crate) fn a_limit_to_purposes_is_kept_or_the_anchor_is_refused(stage: &Stage
         }
     }
     stage.anchors().remove_anchor(&stage.location, limited.fingerprint()).unwrap();
-    assert_eq!(stage.content(), before);
+    assert_same(&stage.content(), &before, "afterwards");
 }
 
 pub(crate) fn a_limit_to_names_is_kept_or_the_anchor_is_refused(stage: &Stage) {
@@ -107,7 +107,7 @@ pub(crate) fn a_limit_to_names_is_kept_or_the_anchor_is_refused(stage: &Stage) {
         Err(ChangeError::CannotLimit { .. }) => assert_eq!(found, None),
         Err(other) => panic!("{other:?}"),
     }
-    assert_eq!(stage.content(), before);
+    assert_same(&stage.content(), &before, "afterwards");
 }
 
 pub(crate) fn what_is_no_certificate_is_refused(stage: &Stage) {
@@ -115,7 +115,7 @@ pub(crate) fn what_is_no_certificate_is_refused(stage: &Stage) {
     let junk = Anchor { der: b"junk".to_vec(), name: None, properties: EntryProperties::default() };
     let refused = stage.anchors().add_anchor(&stage.location, &junk);
     assert!(refused.is_err(), "{refused:?}");
-    assert_eq!(stage.content(), before);
+    assert_same(&stage.content(), &before, "afterwards");
 }
 
 pub(crate) fn a_place_that_is_not_its_own_is_refused(stage: &Stage) {
@@ -162,11 +162,11 @@ pub(crate) fn writers_at_once_lose_nothing(stage: &Stage) {
     });
     let ours: Vec<_> = wanted.iter().map(Anchor::fingerprint).collect();
     assert!(ours.iter().all(|certificate| stage.holds(*certificate)));
-    assert_eq!(stage.content_without(&ours), before);
+    assert_same(&stage.content_without(&ours), &before, "afterwards");
     for certificate in ours {
         stage.anchors().remove_anchor(&stage.location, certificate).unwrap();
     }
-    assert_eq!(stage.content(), before);
+    assert_same(&stage.content(), &before, "afterwards");
 }
 
 pub(crate) fn a_read_only_store_refuses_and_stays_as_it_was(stage: &Stage) {
@@ -187,7 +187,7 @@ pub(crate) fn a_read_only_store_refuses_and_stays_as_it_was(stage: &Stage) {
             );
         }
     }
-    assert_eq!(stage.content(), before);
+    assert_same(&stage.content(), &before, "afterwards");
 }
 
 pub(crate) fn a_half_readable_store_returns_both_halves(stage: &Stage) {
@@ -199,5 +199,5 @@ pub(crate) fn a_half_readable_store_returns_both_halves(stage: &Stage) {
     let is_unreadable = |entry: &SetEntry| matches!(entry, SetEntry::Unreadable { .. });
     assert!(!reading.errors.is_empty() || reading.entries.iter().any(is_unreadable), "{reading:?}");
     let readable: Vec<_> = nameless(reading, &[]).into_iter().filter(|entry| !is_unreadable(entry)).collect();
-    assert_eq!(readable, before);
+    assert_same(&readable, &before, "afterwards");
 }

@@ -1,7 +1,7 @@
 //! A store with something in it that has to survive whatever is done beside it.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use inkan_model::store::{Location, SetEntry};
 use inkan_model::{EntryProperties, Fingerprint};
@@ -12,9 +12,9 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
 pub(crate) struct Instance {
     /// Its module's name.
     pub(crate) name: &'static str,
-    /// Sets the stage below an empty folder: a store with at least one anchor in it. `false` where a program is missing,
-    /// which it has said loudly.
-    pub(crate) prepare: fn(&Path) -> bool,
+    /// Sets the stage below an empty folder: a store with at least this anchor in it, and better another one. `false` where
+    /// a program is missing, which it has said loudly.
+    pub(crate) prepare: fn(&Path, &Anchor) -> bool,
     /// Opens the store below that folder, as each process does for itself.
     pub(crate) open: fn(&Path) -> Arc<dyn StoreBackend>,
     /// The place that is changed.
@@ -23,6 +23,8 @@ pub(crate) struct Instance {
     pub(crate) open_read_only: Option<fn(&Path) -> Arc<dyn StoreBackend>>,
     /// Makes a part of the store unreadable, where it has parts.
     pub(crate) damage: Option<fn(&Path)>,
+    /// Whether all stages are one and the same store.
+    pub(crate) is_shared: bool,
     /// How it limits what an anchor is good for.
     pub(crate) limits: Limits,
 }
@@ -66,20 +68,26 @@ pub(crate) struct Stage {
     pub(crate) instance: &'static Instance,
     pub(crate) store: Arc<dyn StoreBackend>,
     pub(crate) location: Location,
+    prior: Anchor,
     root: tempfile::TempDir,
+    _alone: Option<MutexGuard<'static, ()>>,
 }
+
+/// Held by the stage whose store is that of all others.
+static ALONE: Mutex<()> = Mutex::new(());
 
 impl Stage {
     /// Sets the stage, unless a program is missing.
     pub(crate) fn set(instance: &'static Instance) -> Option<Self> {
-        let root = tempfile::tempdir().unwrap();
-        if !(instance.prepare)(root.path()) {
+        let alone = instance.is_shared.then(|| ALONE.lock().unwrap_or_else(PoisonError::into_inner));
+        let (root, prior) = (tempfile::tempdir().unwrap(), anchor("Prior Root"));
+        if !(instance.prepare)(root.path(), &prior) {
             return None;
         }
         let store = (instance.open)(root.path());
         let location = (instance.location)(&*store);
-        let stage = Self { instance, store, location, root };
-        assert!(!stage.read().entries.is_empty(), "there is something that has to survive");
+        let stage = Self { instance, store, location, prior, root, _alone: alone };
+        assert!(stage.holds(stage.prior.fingerprint()), "there is something that has to survive");
         Some(stage)
     }
 
@@ -113,11 +121,29 @@ impl Stage {
         found
     }
 
-    /// An anchor that was there before.
+    /// An anchor that was there before, as it was found there.
     pub(crate) fn prior(&self) -> Anchor {
-        let mut found = self.read().certificates.into_iter().map(|certificate| certificate.fingerprint);
-        found.find_map(|certificate| self.anchors().find_anchor(&self.location, certificate).unwrap()).unwrap()
+        self.anchors().find_anchor(&self.location, self.prior.fingerprint()).unwrap().unwrap()
     }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if self.instance.is_shared {
+            // A test that failed has more to say than this.
+            let _ = self.anchors().remove_anchor(&self.location, self.prior.fingerprint());
+        }
+    }
+}
+
+/// Says what came and what went, where a store may hold hundreds of entries.
+#[track_caller]
+pub(crate) fn assert_same(now: &[SetEntry], before: &[SetEntry], when: &str) {
+    let missing = |from: &[SetEntry], of: &[SetEntry]| -> Vec<SetEntry> {
+        of.iter().filter(|entry| !from.contains(entry)).cloned().collect()
+    };
+    let (came, went) = (missing(before, now), missing(now, before));
+    assert!(came.is_empty() && went.is_empty() && now.len() == before.len(), "{when}: came {came:?}, went {went:?}");
 }
 
 pub(crate) fn nameless(reading: Reading, without: &[Fingerprint]) -> Vec<SetEntry> {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex};
 
-use inkan_model::store::{Location, ReadError, ReadErrorKind};
+use inkan_model::store::{ReadError, ReadErrorKind};
 use inkan_trust_store::fake::FakeStore;
-use inkan_trust_store::{AnchorStore as _, StoreBackend};
+use inkan_trust_store::{Anchor, AnchorStore as _, StoreBackend};
 
 use crate::stage::{Instance, Limits, anchor, only_location};
 
@@ -20,6 +20,7 @@ pub(crate) const INSTANCE: Instance = Instance {
     location: only_location,
     open_read_only: Some(read_only),
     damage: Some(damage),
+    is_shared: false,
     limits: Limits::ByProperty,
 };
 
@@ -27,16 +28,12 @@ fn store(root: &Path) -> Arc<FakeStore> {
     Arc::clone(&STORES.lock().unwrap()[root])
 }
 
-fn prepare(root: &Path) -> bool {
+fn prepare(root: &Path, prior: &Anchor) -> bool {
     let (store, location) = FakeStore::at("/fake");
-    fill(&store, &location);
+    store.add_anchor(&location, prior).unwrap();
+    store.add_anchor(&location, &anchor("Other")).unwrap();
     STORES.lock().unwrap().insert(root.to_path_buf(), Arc::new(store));
     true
-}
-
-fn fill(store: &FakeStore, location: &Location) {
-    store.add_anchor(location, &anchor("One")).unwrap();
-    store.add_anchor(location, &anchor("Two")).unwrap();
 }
 
 fn read_only(root: &Path) -> Arc<dyn StoreBackend> {

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use inkan_trust_store::StoreBackend;
 use inkan_trust_store::java::JavaKeystores;
+use inkan_trust_store::{Anchor, StoreBackend};
 
 use crate::stage::{Instance, Limits, anchor, have, only_location};
 
@@ -16,6 +16,7 @@ pub(crate) const INSTANCE: Instance = Instance {
     location: only_location,
     open_read_only: Some(generated),
     damage: None,
+    is_shared: false,
     limits: Limits::No,
 };
 
@@ -32,14 +33,14 @@ fn generated(root: &Path) -> Arc<dyn StoreBackend> {
     Arc::new(runtimes(root).with_generated(vec![keystore(root)]))
 }
 
-fn prepare(root: &Path) -> bool {
+fn prepare(root: &Path, prior: &Anchor) -> bool {
     if !have(&["keytool"]) {
         return false;
     }
     std::fs::create_dir_all(keystore(root).parent().unwrap()).unwrap();
-    for name in ["one", "two"] {
+    for (name, anchor) in [("one", prior), ("two", &anchor("Other"))] {
         let file = root.join("prior.der");
-        std::fs::write(&file, anchor(name).der).unwrap();
+        std::fs::write(&file, &anchor.der).unwrap();
         let mut keytool = Command::new("keytool");
         keytool.args([
             "-importcert",

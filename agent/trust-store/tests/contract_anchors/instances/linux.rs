@@ -21,6 +21,7 @@ pub(crate) const INSTANCE: Instance = Instance {
     // There is no program below the folder that could make the bundle.
     open_read_only: Some(without_program),
     damage: Some(damage),
+    is_shared: false,
     limits: Limits::No,
 };
 
@@ -44,7 +45,7 @@ fn pem_of(anchor: &Anchor) -> String {
     pem::encode(&pem::Pem::new("CERTIFICATE", anchor.der.as_slice()))
 }
 
-fn prepare(root: &Path) -> bool {
+fn prepare(root: &Path, prior: &Anchor) -> bool {
     if !have(&["update-ca-certificates"]) {
         return false;
     }
@@ -53,8 +54,8 @@ fn prepare(root: &Path) -> bool {
     }
     std::fs::write(root.join("usr/share/ca-certificates/own.crt"), pem_of(&anchor("Distribution"))).unwrap();
     std::fs::write(root.join("etc/ca-certificates.conf"), "own.crt\n").unwrap();
-    for name in ["one", "two"] {
-        std::fs::write(root.join(FOLDER).join(format!("{name}.crt")), pem_of(&anchor(name))).unwrap();
+    for (name, anchor) in [("one.crt", prior), ("two.crt", &anchor("Other"))] {
+        std::fs::write(root.join(FOLDER).join(name), pem_of(anchor)).unwrap();
     }
     Command::new(PROGRAM).args(arguments(root)).output().unwrap().status.success()
 }

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
-use inkan_trust_store::StoreBackend;
 use inkan_trust_store::files::{User, Users};
 use inkan_trust_store::nss::{Child, Installed, Layout, NssDatabases};
+use inkan_trust_store::{Anchor, StoreBackend};
 
 use crate::stage::{Instance, Limits, anchor, have, only_location};
 
@@ -23,6 +23,7 @@ pub(crate) const INSTANCE: Instance = Instance {
     location: only_location,
     open_read_only: Some(without_changes),
     damage: Some(damage),
+    is_shared: false,
     limits: Limits::ByTrust,
 };
 
@@ -40,7 +41,7 @@ fn certutil(arguments: &[&str]) {
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn prepare(root: &Path) -> bool {
+fn prepare(root: &Path, prior: &Anchor) -> bool {
     if !have(&["certutil"]) {
         return false;
     }
@@ -48,9 +49,9 @@ fn prepare(root: &Path) -> bool {
     std::fs::create_dir_all(&folder).unwrap();
     let database = format!("sql:{}", folder.display());
     certutil(&["-N", "-d", &database, "--empty-password"]);
-    for name in ["one", "two"] {
+    for (name, anchor) in [("one", prior), ("two", &anchor("Other"))] {
         let file = root.join("prior.der");
-        std::fs::write(&file, anchor(name).der).unwrap();
+        std::fs::write(&file, &anchor.der).unwrap();
         certutil(&["-A", "-d", &database, "-n", name, "-t", "C,,", "-i", file.to_str().unwrap()]);
     }
     true
