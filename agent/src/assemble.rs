@@ -122,7 +122,8 @@ fn recover_changes(settings: &AgentSettings, stores: &[Arc<dyn StoreBackend>], i
     let (data_dir, stores, protected) = (settings.data_dir.clone(), stores.to_vec(), changes::depended_on(identity));
     let recover = move || {
         let (disk, clock, chance) = (&Disk::default(), &SystemClock, &SystemChance);
-        changes::recover(changes::Ground { disk, data_dir: &data_dir, stores: &stores, clock, chance, protected: &protected });
+        let (data_dir, stores, protected) = (&*data_dir, &*stores, &protected);
+        changes::recover(changes::Ground { disk, data_dir, stores, clock, chance, protected });
     };
     if let Err(error) = std::thread::Builder::new().name("changes".to_owned()).spawn(recover) {
         tracing::warn!(%error, "could not look for changes that were cut off");

@@ -22,7 +22,7 @@ const WORDS: usize = 1_000;
 /// Enrols this PC; called by the installer, with the installation's handle.
 #[expect(unsafe_code, reason = "the installer finds the function by this name")]
 #[unsafe(no_mangle)]
-pub extern "system" fn EnrolPc(installation: u32) -> u32 {
+pub(crate) extern "system" fn EnrolPc(installation: u32) -> u32 {
     let installation = Installation::of(installation);
     match enrol(&installation) {
         Ok(()) => DONE,

@@ -10,10 +10,10 @@ use inkan_model::{EntryProperties, Fingerprint, limits};
 use inkan_trust_store::{
     Anchor, ChangeError, Changed, Imported, KeyedCertificate, PrivateKey, Removed, RenewalSlot, SignatureScheme,
 };
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::frame::{TalkError, receive, send};
-use super::protocol::{Answer, Bytes, Entry, Request, Slot, VERSION, to_bytes};
+use super::protocol::{Answer, Bytes, Entry, KeyOf, Request, Slot, VERSION, to_bytes};
 use super::transport::Transport;
 use crate::causes::with_causes;
 
@@ -56,13 +56,37 @@ impl Conversation {
     /// [`inkan_trust_store::Keyring::ensure_key`].
     pub fn ensure_key(self: &Arc<Self>, slot: &RenewalSlot) -> Result<Box<dyn PrivateKey>, ChangeError> {
         let answer = self.change(&Request::EnsureKey(slot.into()), &slot.location, Some(slot.old))?;
+        self.key(KeyOf::Renewal(slot.into()), &slot.location, answer)
+    }
+
+    /// [`inkan_trust_store::StoreBackend::existing_key`].
+    pub fn existing_key(
+        self: &Arc<Self>,
+        location: &Location,
+        certificate: Fingerprint,
+    ) -> Option<Result<Box<dyn PrivateKey>, ChangeError>> {
+        let entry = Entry { location: location.clone(), certificate };
+        match self.change(&Request::ExistingKey(entry.clone()), location, Some(certificate)) {
+            Ok(Answer::NoKey) => None,
+            Ok(answer) => Some(self.key(KeyOf::Certificate(entry), location, answer)),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    fn key(
+        self: &Arc<Self>,
+        key: KeyOf,
+        location: &Location,
+        answer: Answer,
+    ) -> Result<Box<dyn PrivateKey>, ChangeError> {
         let Answer::Key { public_key: Bytes(public_key), schemes } = answer else { return Err(broken(&answer)) };
         if public_key.len() > PUBLIC_KEY || !(1..=SCHEMES).contains(&schemes.len()) {
             return Err(ChangeError::Crypto { what: "the companion's key is refused".to_owned() });
         }
         Ok(Box::new(CompanionKey {
             conversation: Arc::clone(self),
-            slot: slot.clone(),
+            key,
+            location: location.clone(),
             public_key,
             schemes: schemes.into_iter().map(SignatureScheme::from).collect(),
         }))
@@ -146,6 +170,7 @@ impl Conversation {
         location: &Location,
         certificate: Option<Fingerprint>,
     ) -> Result<Answer, ChangeError> {
+        info!(operation = request.name(), "asking a companion");
         match self.ask(request, OPERATION) {
             Ok(Answer::Refused(refusal)) => Err(refusal.into_error(location, certificate)),
             Ok(answer) => Ok(answer),
@@ -173,7 +198,8 @@ impl Conversation {
 /// A key in the hands of a companion.
 struct CompanionKey {
     conversation: Arc<Conversation>,
-    slot: RenewalSlot,
+    key: KeyOf,
+    location: Location,
     public_key: Vec<u8>,
     schemes: Vec<SignatureScheme>,
 }
@@ -188,10 +214,9 @@ impl PrivateKey for CompanionKey {
     }
 
     fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, ChangeError> {
-        let Self { conversation, slot, .. } = self;
-        let request =
-            Request::Sign { slot: slot.into(), scheme: scheme.into(), message: Bytes(message.to_vec()) };
-        match conversation.change(&request, &slot.location, Some(slot.old))? {
+        let Self { conversation, key, location, .. } = self;
+        let request = Request::Sign { key: key.clone(), scheme: scheme.into(), message: Bytes(message.to_vec()) };
+        match conversation.change(&request, location, None)? {
             Answer::Signature(Bytes(signature)) if signature.len() <= limits::SMALL_BYTES => Ok(signature),
             other => Err(broken(&other)),
         }

@@ -9,12 +9,12 @@ use inkan_model::locale::Bilingual;
 use inkan_model::store::{Location, Scope};
 use inkan_model::{EntryProperties, Fingerprint, limits};
 use inkan_trust_store::{
-    Anchor, AnchorStore, ChangeError, KeyedCertificate, KeyedStore, Keyring, RenewalSlot, StoreBackend,
+    Anchor, AnchorStore, ChangeError, KeyedCertificate, KeyedStore, Keyring, PrivateKey, RenewalSlot, StoreBackend,
 };
 use tracing::{debug, info};
 
 use super::frame::{TalkError, receive, send};
-use super::protocol::{Answer, Bytes, Entry, Refusal, Request, Scheme, Secret, Slot, VERSION, from_bytes};
+use super::protocol::{Answer, Bytes, Entry, KeyOf, Refusal, Request, Scheme, Secret, Slot, VERSION, from_bytes};
 use super::signing::is_signable;
 use super::transport::Transport;
 
@@ -65,7 +65,8 @@ impl Desk {
                 return Err(TalkError::Malformed { why: "a second greeting".to_owned() });
             }
             Request::EnsureKey(slot) => self.ensure_key(&slot),
-            Request::Sign { slot, scheme, message } => self.sign(&slot, scheme, &message.0),
+            Request::ExistingKey(Entry { location, certificate }) => self.existing_key(&location, certificate),
+            Request::Sign { key, scheme, message } => self.sign(&key, scheme, &message.0),
             Request::InstallBeside { slot, chain } => self.with_keyring(&slot, |keyring, slot| {
                 keyring.install_beside(slot, &from_bytes(chain)).map(|()| Answer::Done)
             }),
@@ -98,22 +99,32 @@ impl Desk {
     }
 
     fn ensure_key(&self, slot: &Slot) -> Result<Answer, ChangeError> {
-        self.with_keyring(slot, |keyring, slot| {
-            let key = keyring.ensure_key(slot)?;
-            let schemes = key.schemes().iter().map(|scheme| Scheme::from(*scheme)).collect();
-            Ok(Answer::Key { public_key: Bytes(key.public_key()), schemes })
-        })
+        self.with_keyring(slot, |keyring, slot| keyring.ensure_key(slot).map(|key| told(&*key)))
     }
 
-    fn sign(&self, slot: &Slot, scheme: Scheme, message: &[u8]) -> Result<Answer, ChangeError> {
-        let old = self.find_certificate(&slot.to_slot());
-        self.with_keyring(slot, |keyring, slot| {
-            let key = keyring.ensure_key(slot)?;
-            if !is_signable(message, old.as_deref(), &key.public_key()) {
-                return Ok(Answer::Refused(Refusal::Unsignable));
+    fn existing_key(&self, location: &Location, certificate: Fingerprint) -> Result<Answer, ChangeError> {
+        match self.store(location)?.existing_key(location, certificate) {
+            Some(key) => key.map(|key| told(&*key)),
+            None => Ok(Answer::NoKey),
+        }
+    }
+
+    fn sign(&self, key: &KeyOf, scheme: Scheme, message: &[u8]) -> Result<Answer, ChangeError> {
+        let (old, key) = match key {
+            KeyOf::Renewal(slot) => {
+                let (location, slot) = (slot.location(), slot.to_slot());
+                let keyring = self.store(location)?.keyring().ok_or_else(|| unchangeable(location))?;
+                (self.find_certificate(&slot), keyring.ensure_key(&slot)?)
             }
-            key.sign(scheme.into(), message).map(|signature| Answer::Signature(Bytes(signature)))
-        })
+            KeyOf::Certificate(Entry { location, certificate }) => {
+                let key = self.store(location)?.existing_key(location, *certificate);
+                (None, key.ok_or_else(|| unchangeable(location))??)
+            }
+        };
+        if !is_signable(message, old.as_deref(), &key.public_key()) {
+            return Ok(Answer::Refused(Refusal::Unsignable));
+        }
+        key.sign(scheme.into(), message).map(|signature| Answer::Signature(Bytes(signature)))
     }
 
     fn import(
@@ -179,6 +190,11 @@ impl Desk {
             why: "its user's companion does not find it".to_owned(),
         })
     }
+}
+
+fn told(key: &dyn PrivateKey) -> Answer {
+    let schemes = key.schemes().iter().map(|scheme| Scheme::from(*scheme)).collect();
+    Answer::Key { public_key: Bytes(key.public_key()), schemes }
 }
 
 fn unchangeable(location: &Location) -> ChangeError {

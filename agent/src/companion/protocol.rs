@@ -34,10 +34,12 @@ pub enum Request {
     },
     /// [`inkan_trust_store::Keyring::ensure_key`].
     EnsureKey(Slot),
-    /// [`inkan_trust_store::PrivateKey::sign`] with the key of this renewal.
+    /// [`inkan_trust_store::StoreBackend::existing_key`].
+    ExistingKey(Entry),
+    /// [`inkan_trust_store::PrivateKey::sign`].
     Sign {
-        /// Whose key.
-        slot: Slot,
+        /// With which key.
+        key: KeyOf,
         /// How.
         scheme: Scheme,
         /// What; see [`super::signing`].
@@ -107,7 +109,9 @@ pub enum Answer {
     },
     /// It is done, and there is no more to say.
     Done,
-    /// To [`Request::EnsureKey`].
+    /// To [`Request::ExistingKey`], where this kind of store has no way to it.
+    NoKey,
+    /// To [`Request::EnsureKey`] and [`Request::ExistingKey`].
     Key {
         /// SubjectPublicKeyInfo, DER.
         public_key: Bytes,
@@ -138,6 +142,16 @@ pub struct Slot {
     renewal: RenewalId,
     location: Location,
     old: Fingerprint,
+}
+
+/// Whose key it is.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum KeyOf {
+    /// The key that was made for this renewal.
+    Renewal(Slot),
+    /// The key of a certificate that is there.
+    Certificate(Entry),
 }
 
 /// One certificate at one place.
@@ -270,6 +284,25 @@ impl From<Scheme> for SignatureScheme {
 }
 
 impl Request {
+    /// What it asks for, in a word.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Hello { .. } => "hello",
+            Self::EnsureKey(_) => "ensure_key",
+            Self::ExistingKey(_) => "existing_key",
+            Self::Sign { .. } => "sign",
+            Self::InstallBeside { .. } => "install_beside",
+            Self::ArchiveOld { .. } => "archive_old",
+            Self::Discard(_) => "discard",
+            Self::Import { .. } => "import",
+            Self::Remove(_) => "remove",
+            Self::CanChange(_) => "can_change",
+            Self::AddAnchor { .. } => "add_anchor",
+            Self::RemoveAnchor(_) => "remove_anchor",
+            Self::Notify { .. } => "notify",
+        }
+    }
+
     /// The request to import this certificate.
     pub fn import(location: &Location, certificate: &KeyedCertificate) -> Self {
         Self::Import {

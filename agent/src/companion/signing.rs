@@ -2,14 +2,16 @@
 //!
 //! The service is trusted with much, but a companion that signs whatever it is handed would lend its user's keys to
 //! whoever gets hold of the service's end. So a message must be one of three: a request for a successor of that very
-//! certificate with that very key, a proof under our label, or what a TLS client signs in a handshake. None of the three
-//! can be taken for another, nor for a document or a log-on elsewhere.
+//! certificate with that very key, something under a label of ours, or what a TLS client signs in a handshake. None of the
+//! three can be taken for another, nor for a document or a log-on elsewhere.
 
 use std::cell::RefCell;
 use std::error::Error;
 
 use inkan_issuance::request::{self, RequestSigner};
 use inkan_model::directive::PROOF_LABEL;
+
+use crate::doctor::signing::LABEL as KEY_CHECK;
 
 /// Bytes of a message: the transcript of a TLS 1.2 handshake with long lists of authorities is the longest.
 pub const MESSAGE: usize = 256 * 1024;
@@ -22,14 +24,17 @@ const TLS13_HASHES: [usize; 2] = [32, 48];
 const CLIENT_HELLO: u8 = 1;
 const CLIENT_KEY_EXCHANGE: u8 = 16;
 
-/// Whether the key with this SubjectPublicKeyInfo may sign this message for a renewal of the certificate `old` (DER).
+/// Whether the key with this SubjectPublicKeyInfo may sign this message; `old` is the certificate (DER) that it is to
+/// succeed, where it is one of a renewal.
 pub fn is_signable(message: &[u8], old: Option<&[u8]>, spki: &[u8]) -> bool {
     message.len() <= MESSAGE
-        && (is_proof(message) || is_tls13(message) || is_tls12(message) || is_request(message, old, spki))
+        && (is_labelled(message) || is_tls13(message) || is_tls12(message) || is_request(message, old, spki))
 }
 
-fn is_proof(message: &[u8]) -> bool {
-    message.strip_prefix(PROOF_LABEL).is_some_and(|challenge| challenge.len() <= CHALLENGE)
+/// A proof of a renewal, or the doctor's check of a key.
+fn is_labelled(message: &[u8]) -> bool {
+    let behind = |label| message.strip_prefix(label);
+    behind(PROOF_LABEL).or_else(|| behind(KEY_CHECK)).is_some_and(|challenge| challenge.len() <= CHALLENGE)
 }
 
 fn is_tls13(message: &[u8]) -> bool {
@@ -119,6 +124,7 @@ mod tests {
         let pc = pc();
         let signable = |message: &[u8]| is_signable(message, Some(&pc.old), &pc.spki);
         assert!(signable(&[PROOF_LABEL, b"challenge"].concat()));
+        assert!(signable(&[KEY_CHECK, &[1; 32]].concat()));
         let tls13 = [&[b' '; 64][..], TLS13_CLIENT, &[9; 32]].concat();
         assert!(signable(&tls13));
         assert!(!signable(&tls13[..tls13.len() - 1]));

@@ -14,7 +14,8 @@ use inkan_model::store::{KeyPresence, Location, Scope, StoreKind};
 use inkan_model::{EntryProperties, Fingerprint, RenewalId};
 use inkan_trust_store::fake::FakeStore;
 use inkan_trust_store::{
-    Anchor, ChangeError, Changed, KeyedCertificate, PrivateKey, Removed, RenewalSlot, SignatureScheme, StoreBackend,
+    Anchor, ChangeError, Changed, KeyedCertificate, Keyring, PrivateKey, Reading, Removed, RenewalSlot, SignatureScheme,
+    StoreBackend,
 };
 use zeroize::Zeroizing;
 
@@ -139,6 +140,48 @@ fn a_companion_does_not_sign_what_no_renewal_needs() {
     key.sign(SignatureScheme::EcdsaP256Sha256, &proof::renewal_message(b"c")).unwrap();
 }
 
+/// A store that lets the keys of its certificates sign, as those of Windows do.
+struct Signing(FakeStore, RenewalSlot);
+
+impl StoreBackend for Signing {
+    fn discover(&self) -> Vec<Location> {
+        self.0.discover()
+    }
+
+    fn read(&self, location: &Location) -> Reading {
+        self.0.read(location)
+    }
+
+    fn keyring(&self) -> Option<&dyn Keyring> {
+        None
+    }
+
+    fn existing_key(&self, _: &Location, certificate: Fingerprint) -> Option<Result<Box<dyn PrivateKey>, ChangeError>> {
+        (certificate == self.1.old).then(|| self.0.ensure_key(&self.1))
+    }
+}
+
+#[test]
+fn a_key_that_is_there_signs_the_doctors_check_through_a_companion_and_nothing_else() {
+    let pc = pc();
+    let store = FakeStore::default();
+    store.put(&pc.location, &pc.old, KeyPresence::Present, None);
+    let (here, mut there) = UnixStream::pair().unwrap();
+    let signing: Arc<dyn StoreBackend> = Arc::new(Signing(store, pc.slot()));
+    let desk = Desk::new(vec![Arc::clone(&signing)], MIKA, Box::new(Wall::default()));
+    thread::spawn(move || desk.serve(&mut there));
+    let companions = Arc::new(Companions::default());
+    companions.enter(MIKA, Conversation::open(Box::new(here)).unwrap());
+    let stores = with_companions(vec![signing], &companions);
+
+    let key = stores[0].existing_key(&pc.location, Fingerprint::of(&pc.old)).unwrap().unwrap();
+    let message = [crate::doctor::signing::LABEL, &[1; 32]].concat();
+    let signature = key.sign(SignatureScheme::EcdsaP256Sha256, &message).unwrap();
+    proof::verify_signature(&key.public_key(), &message, &signature).unwrap();
+    assert!(key.sign(SignatureScheme::EcdsaP256Sha256, b"a contract").is_err());
+    assert!(stores[0].existing_key(&pc.location, Fingerprint::of(b"another")).is_none());
+}
+
 #[test]
 fn a_user_who_is_not_logged_on_is_waited_for() {
     let pc = pc();
@@ -239,10 +282,12 @@ fn answers_to_other_questions_or_beyond_all_bounds_do_not_count() {
     let pc = pc();
     let huge = Answer::Key { public_key: Bytes(vec![0; 10_000]), schemes: vec![Scheme::EcdsaP256Sha256] };
     let no_schemes = Answer::Key { public_key: Bytes(vec![0; 10]), schemes: Vec::new() };
-    for lie in [Answer::Done, huge, no_schemes, Answer::Hello { version: VERSION }] {
+    for lie in [Answer::Done, huge, no_schemes, Answer::NoKey, Answer::Hello { version: VERSION }] {
         let conversation = Conversation::open(Box::new(liar(vec![lie]))).unwrap();
         assert!(conversation.ensure_key(&pc.slot()).is_err());
     }
+    let conversation = Conversation::open(Box::new(liar(vec![Answer::Done]))).unwrap();
+    assert!(conversation.existing_key(&pc.location, Fingerprint::of(&pc.old)).unwrap().is_err());
     let properties = EntryProperties { purposes: Some(vec!["1.2".repeat(1_000)]), ..EntryProperties::default() };
     let conversation = Conversation::open(Box::new(liar(vec![Answer::Imported { already: false, properties }]))).unwrap();
     let keyed = KeyedCertificate { pkcs8: Zeroizing::new(Vec::new()), chain: vec![pc.old.clone()], name: None };

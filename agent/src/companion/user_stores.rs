@@ -76,6 +76,18 @@ impl StoreBackend for UserStores {
         self.inner.keyed().map(|_| -> &dyn KeyedStore { self })
     }
 
+    fn existing_key(
+        &self,
+        location: &Location,
+        certificate: Fingerprint,
+    ) -> Option<Result<Box<dyn PrivateKey>, ChangeError>> {
+        match self.companion(location) {
+            Ok(Some(companion)) => companion.existing_key(location, certificate),
+            // Without its user, the store itself says what it can and cannot.
+            Ok(None) | Err(_) => self.inner.existing_key(location, certificate),
+        }
+    }
+
     fn exposed_keys(&self, location: &Location) -> Vec<String> {
         self.inner.exposed_keys(location)
     }

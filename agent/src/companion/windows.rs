@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use inkan_model::locale::Bilingual;
-use inkan_trust_store::system_backends;
 use inkan_trust_store::windows::session::{
     self, Child, LanguageOf, PipeServer, PipeStream, is_japanese, own_account, show_balloon, show_message,
 };
@@ -21,6 +20,7 @@ use crate::assemble::Surroundings;
 use crate::chance::{Chance as _, SystemChance};
 use crate::disk::Disk;
 use crate::notice::{Else, Notice, Notifier, Once};
+use crate::scanner::backends;
 use crate::service::{self, Orders, ServiceError};
 use crate::settings::AgentSettings;
 
@@ -52,7 +52,7 @@ pub enum CompanionError {
 }
 
 /// Works as the companion at this pipe until the service is gone.
-pub fn run(_settings: &AgentSettings, pipe: &str) -> Result<(), CompanionError> {
+pub fn run(settings: &AgentSettings, pipe: &str) -> Result<(), CompanionError> {
     if !pipe.starts_with(PIPE) {
         return Err(CompanionError::Name);
     }
@@ -63,7 +63,7 @@ pub fn run(_settings: &AgentSettings, pipe: &str) -> Result<(), CompanionError> 
         return Err(CompanionError::Stranger);
     }
     let user = own_account().map_err(CompanionError::Account)?;
-    let desk = Desk::new(system_backends(), &user, Box::new(Balloons));
+    let desk = Desk::new(backends(settings), &user, Box::new(Balloons));
     desk.serve(&mut stream).map_err(CompanionError::Talk)
 }
 

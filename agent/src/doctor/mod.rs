@@ -14,7 +14,7 @@ pub mod pc;
 pub mod programmes;
 pub mod registry;
 pub mod repair;
-mod signing;
+pub(crate) mod signing;
 mod sites;
 #[cfg(unix)]
 mod unix;

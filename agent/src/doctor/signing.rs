@@ -13,7 +13,7 @@ use super::certificates::Client;
 use crate::causes::with_causes;
 
 /// Stands before what is signed, so that the signature can mean nothing else.
-const LABEL: &[u8] = b"inkan check of a key v1\0";
+pub(crate) const LABEL: &[u8] = b"inkan check of a key v1\0";
 
 /// What came of letting the key of a certificate sign.
 pub enum Signing {

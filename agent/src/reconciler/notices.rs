@@ -52,3 +52,80 @@ fn user_of(record: &RenewalRecord) -> Option<String> {
         Scope::Machine => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use inkan_model::store::{KeyPresence, Location, StoreKind};
+    use inkan_model::{Fingerprint, RenewalId};
+    use inkan_trust_store::StoreBackend;
+    use inkan_trust_store::fake::FakeStore;
+
+    use super::super::tests::sync;
+    use super::*;
+    use crate::companion::{Companions, with_companions};
+    use crate::ledger::Ledger;
+    use crate::notice::fake::Screen;
+    use crate::notice::{Notifier, Once};
+    use crate::reconciler::Reconciler;
+    use crate::renewer::{Backends, Prober, Renewer};
+    use crate::spool::Spool;
+    use crate::testing::{FakeServer, NOW, Pc};
+
+    /// A reconciler over these stores, and the screen on which its notices are seen.
+    fn reconciler(pc: &Pc, stores: Vec<Arc<dyn StoreBackend>>) -> (Reconciler, Arc<Screen>) {
+        let (disk, screen) = (crate::disk::Disk::default(), Arc::new(Screen::default()));
+        let ledger = Ledger::open(disk.clone(), &pc.path("ledger.json"), Pc::host(), NOW).unwrap();
+        let spool = Spool::open(disk.clone(), &pc.path("spool"), NOW).unwrap();
+        let renewer = Renewer::new(Arc::new(Backends::new(stores)), Arc::clone(&pc.prober) as Arc<dyn Prober>);
+        let shown: Arc<dyn Notifier> = Arc::clone(&screen) as Arc<dyn Notifier>;
+        let once = Arc::new(Once::in_folder(disk, pc.folder.path(), shown));
+        (Reconciler::new(ledger, spool, renewer, Arc::clone(&pc.clock) as Arc<_>).with_notifier(once), screen)
+    }
+
+    fn causes(screen: &Screen) -> Vec<String> {
+        screen.shown.lock().unwrap().iter().map(|notice| notice.cause.clone()).collect()
+    }
+
+    fn work(reconciler: &mut Reconciler, server: &mut FakeServer) {
+        for _ in 0..12 {
+            reconciler.reconcile().unwrap();
+            sync(reconciler, server).unwrap();
+        }
+    }
+
+    fn expected(renewal: RenewalId, what: &str) -> Vec<String> {
+        vec![format!("renewal {renewal} {what}")]
+    }
+
+    #[test]
+    fn a_renewal_is_told_once_when_it_is_proven() {
+        let (pc, mut server) = (Pc::new(), FakeServer::new());
+        let old = pc.hold(&server.issue_old());
+        let renewal = server.want_renewal(&pc.location, old);
+        let (mut reconciler, screen) = reconciler(&pc, vec![Arc::clone(&pc.store) as Arc<dyn StoreBackend>]);
+        work(&mut reconciler, &mut server);
+        assert_eq!(server.state_of(renewal), "closed");
+        assert_eq!(causes(&screen), expected(renewal, "proven"));
+    }
+
+    #[test]
+    fn a_renewal_that_waits_for_its_user_is_told_once_to_whoever_is_there() {
+        let (pc, mut server) = (Pc::new(), FakeServer::new());
+        let scope = Scope::User("CLINIC\\mika".to_owned());
+        let location = Location { kind: StoreKind::WindowsStore, scope, path: "MY".to_owned() };
+        let (store, der) = (Arc::new(FakeStore::default()), server.issue_old());
+        store.add_location(location.clone());
+        store.put(&location, &der, KeyPresence::Present, None);
+        let renewal = server.want_renewal(&location, Fingerprint::of(&der));
+        let stores = with_companions(vec![store as Arc<dyn StoreBackend>], &Arc::new(Companions::default()));
+        let (mut reconciler, screen) = reconciler(&pc, stores);
+        work(&mut reconciler, &mut server);
+        pc.clock.advance(time::Duration::hours(1));
+        work(&mut reconciler, &mut server);
+        assert_eq!(causes(&screen), expected(renewal, "needs its user"));
+        let shown = screen.shown.lock().unwrap();
+        assert!(shown[0].user.is_none() && shown[0].body.ja.contains("mika"), "{shown:?}");
+    }
+}

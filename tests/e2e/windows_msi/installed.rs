@@ -74,6 +74,18 @@ impl Pc {
         Ok(log)
     }
 
+    /// Runs a command of the installed program, as the PC's user; what it printed.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = self.windows.command("C:\\Program Files\\inkan\\inkan-agent.exe");
+        command.args(arguments);
+        run_with_heirs(command)
+    }
+
+    /// Puts a copy of a file on drive C:.
+    pub(crate) fn put(&self, file: &Path, name: &str) {
+        std::fs::copy(file, self.windows.on_drive_c(name)).unwrap();
+    }
+
     /// The installed program.
     pub(crate) fn program(&self) -> PathBuf {
         self.windows.on_drive_c("Program Files/inkan/inkan-agent.exe")

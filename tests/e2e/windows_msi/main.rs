@@ -2,16 +2,21 @@
 //!
 //! `INKAN_WINDOWS_MSI` names the installer and `INKAN_WINDOWS_MSI_NEXT` a later version of it; `deploy/windows/msi` builds
 //! both. What only a real Windows shows (rights, prompts, its own log's wording) is tested nowhere else.
-#![expect(clippy::print_stderr, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::panic, clippy::print_stderr, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod installed;
+#[path = "../windows/pkcs12.rs"]
+mod pkcs12;
 
 use std::time::Duration;
 
+use inkan_model::Fingerprint;
+use inkan_tests::certificates::certificates_in;
 use inkan_tests::deployment::{CLINIC, TestDeployment};
 use inkan_tests::wait::{Look, wait_until};
 
 use crate::installed::{Pc, pc};
+use crate::pkcs12::{Pkcs12, rsa_request};
 
 /// Long enough for Wine on a loaded machine.
 const SOON: Duration = Duration::from_mins(2);
@@ -69,6 +74,61 @@ async fn a_pc_is_enrolled_by_its_installation_kept_by_an_upgrade_and_clean_after
 
     pc.uninstall().unwrap();
     assert_eq!(pc.traces(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_certificate_in_a_users_store_is_renewed_by_that_users_companion() {
+    let Some(pc) = pc() else { return };
+    let deployment = TestDeployment::start_with(&[("sync.interval_seconds", "10")]).await.unwrap();
+    let token = deployment.api().await.unwrap().join_token(CLINIC, 1, true).await.unwrap().reveal();
+    pc.install(&properties(&deployment, &token)).unwrap();
+    let host = synced(&pc).await;
+    companion_works(&pc).await;
+    let old = import(&pc, &deployment).to_string();
+    // It is seen by the next scan, and there is one at each start.
+    for order in ["stop", "start"] {
+        pc.command(&["service", order]).unwrap();
+    }
+    wait_until_only(&pc, &deployment, &host, &old).await;
+
+    let asked = deployment.renew(&host, &old).await.unwrap();
+    let over = deployment.wait_until_over(asked["id"].as_str().unwrap(), SOON).await;
+    let over = over.unwrap_or_else(|error| panic!("{error:#}\n{}", pc.account()));
+    assert_eq!(over["state"], "closed", "{over}\n{}", pc.account());
+    wait_until_only(&pc, &deployment, &host, over["new_certificate"].as_str().unwrap()).await;
+    for operation in ["ensure_key", "sign", "install_beside", "archive_old"] {
+        let asked = format!("asking a companion operation=\"{operation}\"");
+        assert!(pc.log().contains(&asked), "no {operation}: {}", pc.account());
+    }
+}
+
+/// Has the vendor's private CA issue a certificate for an RSA key, and imports both into the store of the PC's user, as
+/// that user would; the certificate.
+fn import(pc: &Pc, deployment: &TestDeployment) -> Fingerprint {
+    let request = rsa_request(deployment.folder(), &format!("/C=JP/OU=medical/OU=ishikawa/CN={CLINIC}")).unwrap();
+    let chain = certificates_in(&deployment.issue_chain(&request.csr, 20).unwrap());
+    let file = Pkcs12 { key: &request.key, chain: &chain, password: "1234" }.write(deployment.folder()).unwrap();
+    pc.put(&file, "client.p12");
+    let password = deployment.folder().join("pin.txt");
+    std::fs::write(&password, "1234").unwrap();
+    pc.put(&password, "pin.txt");
+    // The installed service has the agent's own folder; a person has another.
+    let import = ["import", r"C:\client.p12", "--password-file", r"C:\pin.txt", "--json", "--data-dir", r"C:\person"];
+    let imported = pc.command(&import).unwrap();
+    assert!(imported.contains("\"changed\""), "{imported}");
+    Fingerprint::of(&chain[0])
+}
+
+/// Waits until the server knows exactly this client certificate in a Windows store of the host.
+async fn wait_until_only(pc: &Pc, deployment: &TestDeployment, host: &str, certificate: &str) {
+    let api = deployment.api().await.unwrap();
+    let look = async || {
+        let mut found = api.list(&format!("/hosts/{host}/certificates")).await?;
+        found.retain(|one| one["location"]["kind"] == "windows_store");
+        let is_only = found.len() == 1 && found[0]["certificate"] == certificate;
+        Ok(Look::when(is_only, || format!("{found:?}\n{}", pc.account())))
+    };
+    wait_until("the report of the client certificate", SOON, look).await.unwrap();
 }
 
 fn properties(deployment: &TestDeployment, token: &str) -> Vec<String> {

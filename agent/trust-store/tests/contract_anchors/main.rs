@@ -7,7 +7,8 @@
 //! ```
 //! A new backend needs a file in `instances/` with one [`stage::Instance`] in it, and a line at the end of this file, which
 //! says which groups of promises are its own.
-#![expect(clippy::unwrap_used, reason = "a test that cannot set its stage must fail")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot set its stage must fail")]
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod instances;
 mod processes;

@@ -18,7 +18,7 @@ const DEED: &str = "INKAN_CONTRACT_DEED";
 /// Moments at which a change is cut off.
 const MOMENTS: u32 = 7;
 /// How long one change may take.
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_mins(2);
 
 #[derive(Clone, Copy)]
 enum Deed {

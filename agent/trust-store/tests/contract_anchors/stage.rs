@@ -8,6 +8,9 @@ use inkan_model::{EntryProperties, Fingerprint};
 use inkan_trust_store::{Anchor, AnchorStore, Reading, StoreBackend};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
 
+/// Opens a store below a folder.
+pub(crate) type Open = fn(&Path) -> Arc<dyn StoreBackend>;
+
 /// How a kind of store is put to the test.
 pub(crate) struct Instance {
     /// Its module's name.
@@ -16,11 +19,11 @@ pub(crate) struct Instance {
     /// a program is missing, which it has said loudly.
     pub(crate) prepare: fn(&Path, &Anchor) -> bool,
     /// Opens the store below that folder, as each process does for itself.
-    pub(crate) open: fn(&Path) -> Arc<dyn StoreBackend>,
+    pub(crate) open: Open,
     /// The place that is changed.
     pub(crate) location: fn(&dyn StoreBackend) -> Location,
     /// Opens the same as a store that must not be changed, where there is such a thing.
-    pub(crate) open_read_only: Option<fn(&Path) -> Arc<dyn StoreBackend>>,
+    pub(crate) open_read_only: Option<Open>,
     /// Makes a part of the store unreadable, where it has parts.
     pub(crate) damage: Option<fn(&Path)>,
     /// Whether all stages are one and the same store.
