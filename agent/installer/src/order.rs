@@ -42,7 +42,8 @@ mod tests {
 
     #[test]
     fn the_token_is_no_argument() {
-        let order = Order::parse(r"C:\Program Files\inkan\inkan-agent.exe|https://a.test:8444|sha256:00|TOKEN").unwrap();
+        let order =
+            Order::parse(r"C:\Program Files\inkan\inkan-agent.exe|https://a.test:8444|sha256:00|TOKEN").unwrap();
         assert_eq!(order.program, r"C:\Program Files\inkan\inkan-agent.exe");
         assert_eq!(order.token.as_str(), "TOKEN");
         assert!(!order.arguments().iter().any(|argument| argument.contains("TOKEN")));

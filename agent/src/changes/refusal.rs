@@ -47,6 +47,8 @@ pub enum FileProblem {
     Empty,
     /// It is a PKCS#12 file.
     Pkcs12,
+    /// It is a PKCS#7 file.
+    Pkcs7,
     /// There is a private key in it.
     PrivateKey,
     /// It is larger than is read.
@@ -64,6 +66,8 @@ pub enum FileProblem {
         /// Why.
         why: String,
     },
+    /// It is text with two bytes for each letter.
+    Utf16,
 }
 
 /// What is wrong with a certificate that should become an anchor.
@@ -167,9 +171,24 @@ impl FileProblem {
                 format!("ファイルの証明書が多すぎます（上限 {limit} 枚）。"),
                 format!("The file has more than {limit} certificates."),
             ),
+            Self::Pkcs7 => Bilingual::new(
+                "これは PKCS#7 ファイル（.p7b、複数の証明書の束）です。\
+                 ダブルクリックで開き、必要な証明書を 1 枚ずつ .cer に書き出してから追加してください。",
+                "This is a PKCS#7 file (.p7b, a bundle): open it, export each certificate that is needed as .cer, and add \
+                 these.",
+            ),
             Self::Unreadable { why } => Bilingual::new(
-                format!("証明書のファイルとして読めません：{why}"),
-                format!("The file does not hold certificates that can be read: {why}"),
+                format!(
+                    "証明書のファイルとして読めません。証明書（.cer、.crt、.pem）を指定したか、ファイルが壊れていないかを\
+                     確かめてください（{why}）。"
+                ),
+                format!(
+                    "The file does not hold certificates that can be read (.cer, .crt, .pem), or is damaged: {why}"
+                ),
+            ),
+            Self::Utf16 => Bilingual::new(
+                "ファイルが Unicode（UTF-16）で保存されています。メモ帳で開き、文字コードを UTF-8 か ANSI にして保存し直してください。",
+                "The file is saved as Unicode (UTF-16): open it in an editor and save it as UTF-8 or ANSI.",
             ),
         }
     }

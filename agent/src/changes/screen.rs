@@ -23,6 +23,12 @@ pub fn read_anchors(bytes: &[u8]) -> Result<Vec<Vec<u8>>, FileProblem> {
     if bytes.len() > FILE_BYTES {
         return Err(FileProblem::TooLarge { limit: FILE_BYTES });
     }
+    if bytes.is_empty() {
+        return Err(FileProblem::Empty);
+    }
+    if holds_wide_armour(bytes) {
+        return Err(FileProblem::Utf16);
+    }
     let found = if holds_armour(bytes) { read_pem(bytes)? } else { vec![read_der(bytes)?] };
     let mut once: Vec<Vec<u8>> = Vec::new();
     for der in found {
@@ -41,6 +47,11 @@ fn holds_armour(bytes: &[u8]) -> bool {
     bytes.windows(11).any(|window| window == b"-----BEGIN ")
 }
 
+/// An editor's "Unicode" puts a zero beside each letter.
+fn holds_wide_armour(bytes: &[u8]) -> bool {
+    bytes.windows(12).any(|window| window == b"-\0-\0B\0E\0G\0I\0" || window == b"\0-\0-\0B\0E\0G\0I")
+}
+
 fn read_pem(bytes: &[u8]) -> Result<Vec<Vec<u8>>, FileProblem> {
     // Even a block that is damaged otherwise betrays a key by its label.
     if String::from_utf8_lossy(bytes).contains("PRIVATE KEY-----") {
@@ -49,6 +60,7 @@ fn read_pem(bytes: &[u8]) -> Result<Vec<Vec<u8>>, FileProblem> {
     let blocks = pem::parse_many(bytes).map_err(|error| FileProblem::Unreadable { why: error.to_string() })?;
     let certificate = |block: Pem| match block.tag() {
         "CERTIFICATE" | "X509 CERTIFICATE" => Ok(block.into_contents()),
+        "PKCS7" | "CMS" => Err(FileProblem::Pkcs7),
         other => {
             let tag = limits::tame_text(other, limits::SHORT_TEXT);
             Err(FileProblem::Unreadable { why: format!("{tag} is no certificate") })
@@ -63,6 +75,9 @@ fn read_der(bytes: &[u8]) -> Result<Vec<u8>, FileProblem> {
     }
     if is_pkcs12(bytes) {
         return Err(FileProblem::Pkcs12);
+    }
+    if is_pkcs7(bytes) {
+        return Err(FileProblem::Pkcs7);
     }
     CertificateFacts::read(bytes).map_err(|error| FileProblem::Unreadable { why: error.why })?;
     Ok(bytes.to_vec())
@@ -84,6 +99,18 @@ fn is_private_key(bytes: &[u8]) -> bool {
 /// Whether this is a PKCS#12 file (RFC 7292 §4): version 3, then an object that is named by its kind.
 fn is_pkcs12(bytes: &[u8]) -> bool {
     matches!(fields(bytes).as_deref(), Some([(0x02, [3]), (0x30, content), ..]) if content.starts_with(&[0x06]))
+}
+
+/// Whether this is a PKCS#7 file (RFC 5652 §3 and §5.1): signed data, in which authorities hand out chains. Its length may
+/// be left open, which certificates' never is.
+fn is_pkcs7(bytes: &[u8]) -> bool {
+    const SIGNED_DATA: [u8; 11] = [0x06, 9, 42, 134, 72, 134, 247, 13, 1, 7, 2];
+    let content = match bytes {
+        [0x30, 0..=0x80, rest @ ..] => rest,
+        [0x30, more @ 0x81..=0x84, rest @ ..] => rest.get(usize::from(more - 0x80)..).unwrap_or_default(),
+        _ => return false,
+    };
+    content.starts_with(&SIGNED_DATA)
 }
 
 /// Tag and content.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
+use inkan_model::locale::{Bilingual, Locale};
 use inkan_model::store::Location;
 use inkan_model::{Clock as _, EntryProperties, Fingerprint, limits};
 use inkan_trust_store::{Anchor, ChangeError};
@@ -138,7 +139,7 @@ pub(super) fn run_on(bench: &Bench<'_>, args: &AnchorArgs, out: &mut dyn Write) 
 fn add(bench: &Bench<'_>, args: &AddArgs, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     let anchors = read_anchors(args)?;
     let asker = asker();
-    let locations = find_locations(bench, &args.place, &asker)?;
+    let locations = find_locations(bench, &args.place, &asker, args.told.locale())?;
     let (mut changes, settled) = bench.open()?;
     tell_settled(&settled);
     let mut outcomes = Vec::new();
@@ -160,7 +161,11 @@ fn read_anchors(args: &AddArgs) -> Result<Vec<Anchor>, Failure> {
     let found = screen::read_anchors(&bytes).map_err(|problem| Failure::refused(&problem.into(), locale))?;
     if found.len() > 1 && !args.all {
         let (count, file) = (found.len(), args.file.display());
-        return Err(Failure::usage(format!("{file} holds {count} certificates: add --all to trust all of them")));
+        let words = Bilingual::new(
+            format!("{file} には証明書が {count} 枚あります。すべてを信頼するには --all を付けてください。"),
+            format!("{file} holds {count} certificates: add --all to trust all of them"),
+        );
+        return Err(Failure::usage_in(&words, locale));
     }
     let now = SystemClock.now();
     for der in &found {
@@ -192,7 +197,7 @@ fn add_one(
 
 fn remove(bench: &Bench<'_>, args: &RemoveArgs, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     let asker = asker();
-    let locations = find_locations(bench, &args.place, &asker)?;
+    let locations = find_locations(bench, &args.place, &asker, args.told.locale())?;
     let (mut changes, settled) = bench.open()?;
     tell_settled(&settled);
     let mut outcomes = Vec::new();
@@ -205,17 +210,22 @@ fn remove(bench: &Bench<'_>, args: &RemoveArgs, out: &mut dyn Write) -> Result<E
     Ok(exit_code(&outcomes))
 }
 
-fn find_locations(bench: &Bench<'_>, place: &Where, asker: &Asker) -> Result<Vec<Location>, Failure> {
+fn find_locations(bench: &Bench<'_>, place: &Where, asker: &Asker, locale: Locale) -> Result<Vec<Location>, Failure> {
     let Asker::LocalOperator { log_on_name } = asker;
     let known = bench.locations(|store| store.anchors().is_some());
-    let mut found = place.meant().among(&known, log_on_name);
+    let meant = place.meant();
+    let mut found = meant.among(&known, log_on_name);
+    let shown = |locations: &[Location]| -> Vec<String> { locations.iter().map(ToString::to_string).collect() };
+    // A path of several users names nobody's store: what one person trusts is not every other person's.
+    if place.location.is_some() && found.len() > 1 {
+        return Err(Failure::several_places(&shown(&found), locale));
+    }
     // Whoever says "all" means those that can be changed; whoever names one wants to hear why it cannot.
     if place.location.is_none() && place.store == StoreWord::All {
         found.retain(|location| bench.stores.iter().any(|store| can_change(store, location)));
     }
     if found.is_empty() {
-        let known: Vec<_> = known.iter().map(ToString::to_string).collect();
-        return Err(Failure::no_place(&known));
+        return Err(Failure::no_place(&meant, &shown(&known), locale));
     }
     Ok(found)
 }

@@ -5,10 +5,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use inkan_model::Fingerprint;
+use inkan_model::locale::Bilingual;
 use inkan_model::store::{KeyPresence, Location, SetEntry};
 
 use super::Failure;
 use super::changing::{Bench, Outcome, Told, asker, tell, tell_settled};
+use super::places::Meant;
 use super::progress::Progress;
 use crate::settings::AgentSettings;
 
@@ -56,8 +58,11 @@ pub(super) fn run_on(bench: &Bench<'_>, args: &CertificateArgs, out: &mut dyn Wr
     let Action::Remove(args) = &args.action;
     let location = find_location(bench, args)?;
     if !args.yes {
-        let what = format!("the key of this certificate at {location} would be gone for good: add --yes to do it");
-        return Err(Failure::usage(what));
+        let words = Bilingual::new(
+            format!("{location} のこの証明書の鍵は、削除すると元に戻せません。削除するには --yes を付けてください。"),
+            format!("the key of this certificate at {location} would be gone for good: add --yes to do it"),
+        );
+        return Err(Failure::usage_in(&words, args.told.locale()));
     }
     let (mut changes, settled) = bench.open()?;
     tell_settled(&settled);
@@ -75,22 +80,28 @@ fn find_location(bench: &Bench<'_>, args: &RemoveArgs) -> Result<Location, Failu
     let _progress = Progress::of("reading stores".to_owned());
     let mut found: Vec<Location> = Vec::new();
     for store in bench.stores.iter().filter(|store| store.keyed().is_some()) {
-        let is_named = |location: &Location| args.location.as_ref().is_none_or(|path| location.path == *path);
-        for location in store.discover().into_iter().filter(is_named) {
+        for location in store.discover() {
             if store.read(&location).entries.iter().any(|entry| is_it(entry, args.certificate)) {
                 found.push(location);
             }
         }
     }
+    if let Some(path) = &args.location {
+        found = Meant::Path(path.clone()).among(&found, "");
+    }
+    let certificate = args.certificate.short();
     match found.as_slice() {
         [one] => Ok(one.clone()),
-        [] => Err(Failure::usage(format!(
-            "certificate {} is in no store from which the agent can take it away with its key",
-            args.certificate.short()
-        ))),
+        [] => {
+            let words = Bilingual::new(
+                format!("証明書 {certificate} は、エージェントが鍵ごと削除できる保管場所にありません。"),
+                format!("certificate {certificate} is in no store from which the agent can take it away with its key"),
+            );
+            Err(Failure::usage_in(&words, args.told.locale()))
+        }
         several => {
             let named: Vec<_> = several.iter().map(ToString::to_string).collect();
-            Err(Failure::usage(format!("it is in several places; add --location with one of: {}", named.join(", "))))
+            Err(Failure::several_places(&named, args.told.locale()))
         }
     }
 }

@@ -11,7 +11,7 @@ use inkan_model::id::ChangeId;
 use inkan_model::locale::{Bilingual, Locale};
 use inkan_model::store::Location;
 use inkan_model::{Fingerprint, limits};
-use inkan_trust_store::{Removed, StoreBackend};
+use inkan_trust_store::{ChangeError, Removed, StoreBackend};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -206,6 +206,20 @@ fn made(location: &Location, restart: Option<&str>, removed: Option<&Removed>) -
 }
 
 fn failed(location: &Location, error: &ChangesError) -> Bilingual {
+    if let ChangesError::Store { stuck: None, cause, .. } = error
+        && let ChangeError::CannotLimit { limit, .. } = &**cause
+    {
+        return Bilingual::new(
+            format!(
+                "{location}：この保管場所は制限（{limit}）を守れないため、変更していません。元のままです。\
+                 制限なしで信頼してよければ --without-limits を付けてください。"
+            ),
+            format!(
+                "{location} cannot enforce {limit}; all is as before. If it may be trusted there without them, add \
+                 --without-limits."
+            ),
+        );
+    }
     let en = with_causes(error);
     let ja = match error {
         ChangesError::Store { stuck: None, cause, .. } => {
@@ -227,7 +241,8 @@ pub(super) fn tell(outcomes: &[Outcome], told: Told, out: &mut dyn Write) -> Res
     }
     for outcome in outcomes {
         let mark = if outcome.is_well() { "○" } else { "×" };
-        print(out, format_args!("{mark} {}\n", outcome.words.in_locale(told.locale())))?;
+        let certificate = outcome.certificate.short();
+        print(out, format_args!("{mark} {} [{certificate}]\n", outcome.words.in_locale(told.locale())))?;
     }
     Ok(())
 }

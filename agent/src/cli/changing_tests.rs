@@ -131,7 +131,9 @@ fn a_limit_that_a_store_cannot_keep_stops_the_command_unless_it_may_be_left_out(
     let file = pc.write("root.pem", &root.pem);
     let add = ["anchor", "add", &file, "--dns-names", "a.example.jp,b.example.jp", "--purpose", "server-auth"];
     let (printed, code) = pc.run(&[&add[..], &["--lang", "en"]].concat()).unwrap();
-    assert!(printed.contains("cannot enforce") && printed.contains("all is as before"), "{printed}");
+    assert!(printed.contains("--without-limits") && printed.contains("all is as before"), "{printed}");
+    let (printed, _) = pc.run(&add).unwrap();
+    assert!(printed.contains("--without-limits") && printed.contains("元のまま"), "{printed}");
     assert_eq!((code, pc.held()), (ExitCode::FAILURE, 0));
     pc.well(&[&add[..], &["--without-limits"]].concat());
     assert_eq!(pc.held(), 1);
@@ -152,8 +154,42 @@ fn a_place_that_is_not_there_is_answered_with_those_that_are() {
     let (pc, root) = (Pc::new(), make("root"));
     let file = pc.write("root.pem", &root.pem);
     let refused = pc.run(&["anchor", "add", &file, "--store", "firefox"]).unwrap_err();
-    assert!(refused.to_string().contains("/anchors"), "{refused}");
-    let refused = pc.run(&["anchor", "add", &file, "--location", "/etc/shadow"]).unwrap_err();
+    let words = refused.to_string();
+    assert!(words.contains("/anchors") && words.contains("firefox") && words.contains("保管場所"), "{words}");
+    let refused = pc.run(&["anchor", "add", &file, "--location", "/etc/shadow", "--lang", "en"]).unwrap_err();
+    assert!(refused.to_string().contains("There is no store /etc/shadow"), "{refused}");
+    assert_eq!(refused.number(), 2);
+}
+
+#[test]
+fn a_path_that_several_users_have_names_one_store_or_none() {
+    let (pc, root) = (Pc::new(), make("root"));
+    let file = pc.write("root.pem", &root.pem);
+    for user in ["hanako", "taro"] {
+        let scope = Scope::User(user.to_owned());
+        pc.store.add_location(Location { kind: StoreKind::WindowsStore, scope, path: "Root".to_owned() });
+    }
+    let refused = pc.run(&["anchor", "add", &file, "--location", "Root"]).unwrap_err();
+    assert!(refused.to_string().contains("Root (hanako)"), "{refused}");
+    assert_eq!((refused.number(), pc.held()), (2, 0));
+    let added = pc.well(&["anchor", "add", &file, "--location", "Root (taro)", "--lang", "en"]);
+    assert!(added.contains("Root (taro): changed"), "{added}");
+    assert_eq!(pc.held(), 1);
+}
+
+#[test]
+fn what_came_out_names_the_certificate() {
+    let (pc, root) = (Pc::new(), make("root"));
+    let file = pc.write("root.pem", &root.pem);
+    let added = pc.well(&["anchor", "add", &file]);
+    assert!(added.contains(&root.sha256[..8]), "{added}");
+}
+
+#[test]
+fn a_pc_without_a_store_for_keys_says_so_before_it_asks_for_a_password() {
+    let pc = Pc { store: Arc::new(FakeStore::default()), ..Pc::new() };
+    let refused = pc.run(&["import", "nosuch.p12"]).unwrap_err();
+    assert!(refused.to_string().contains("鍵つきの証明書"), "{refused}");
     assert_eq!(refused.number(), 2);
 }
 
@@ -167,7 +203,7 @@ fn a_key_that_is_imported_leaves_with_its_certificate_and_only_when_that_is_mean
     assert!(pc.well(&import).contains("すでに"));
     let wrong = pc.write("wrong.txt", "4321\n");
     let refused = pc.run(&["import", &file, "--machine", "--password-file", &wrong]).unwrap_err();
-    assert!(refused.to_string().contains("password"), "{refused}");
+    assert!(refused.to_string().contains("パスワード") && !refused.to_string().contains("4321"), "{refused}");
     let remove = ["certificate", "remove", &client.sha256];
     let refused = pc.run(&remove).unwrap_err();
     assert!(refused.to_string().contains("--yes"), "{refused}");

@@ -4,8 +4,9 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
-use inkan_model::locale::Locale;
+use inkan_model::locale::{Bilingual, Locale};
 
+use super::places::Meant;
 use crate::causes::with_causes;
 use crate::changes::refusal::Refusal;
 use crate::changes::{ChangesError, JournalError};
@@ -74,15 +75,39 @@ impl Failure {
 
     /// 1, in the words for the person.
     pub(super) fn refused(refusal: &Refusal, locale: Locale) -> Self {
-        Self::new(1, anyhow::Error::msg(refusal.words().in_locale(locale).to_owned()))
+        Self::said(&refusal.words(), locale)
+    }
+
+    /// 1, in these words.
+    pub(super) fn said(words: &Bilingual, locale: Locale) -> Self {
+        Self::new(1, anyhow::Error::msg(words.in_locale(locale).to_owned()))
+    }
+
+    /// 2, in the words for the person.
+    pub(super) fn usage_in(words: &Bilingual, locale: Locale) -> Self {
+        Self::usage(words.in_locale(locale).to_owned())
     }
 
     /// 2: there is no such store, or more than one; `known` are those that could be meant.
-    pub(super) fn no_place(known: &[String]) -> Self {
-        Self::usage(match known {
-            [] => "there is no store on this PC that can be changed so".to_owned(),
-            some => format!("say which store, with --location and one of: {}", some.join(", ")),
-        })
+    pub(super) fn no_place(meant: &Meant, known: &[String], locale: Locale) -> Self {
+        let (ja, en) = match meant {
+            Meant::Path(path) => {
+                (format!("保管場所 {path} は見つかりません。"), format!("There is no store {path} on this PC. "))
+            }
+            Meant::Word(_) => (
+                format!("このパソコンに「{meant}」の保管場所はありません。"),
+                format!("There is no store of the kind “{meant}” on this PC. "),
+            ),
+        };
+        let known_words = which(known);
+        Self::usage_in(&Bilingual::new(ja + &known_words.ja, en + &known_words.en), locale)
+    }
+
+    /// 2: more than one store is meant.
+    pub(super) fn several_places(found: &[String], locale: Locale) -> Self {
+        let Bilingual { ja, en } = which(found);
+        let ja = format!("保管場所がひとつに決まりません。{ja}");
+        Self::usage_in(&Bilingual::new(ja, format!("More than one store is meant. {en}")), locale)
     }
 
     /// 4 or 5, where it is the server's side.
@@ -115,6 +140,17 @@ impl Failure {
     pub fn code(&self) -> ExitCode {
         ExitCode::from(self.code)
     }
+}
+
+/// Which stores can be named.
+fn which(known: &[String]) -> Bilingual {
+    if known.is_empty() {
+        return Bilingual::new("変更できる保管場所もありません。", "There is none that can be changed so.");
+    }
+    Bilingual::new(
+        format!("次のどれかを --location で指定してください：{}", known.join("、")),
+        format!("Say which one, with --location and one of: {}", known.join(", ")),
+    )
 }
 
 impl fmt::Display for Failure {

@@ -6,8 +6,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 use inkan_model::Fingerprint;
+use inkan_model::locale::Bilingual;
 use inkan_model::store::{Location, Scope, StoreKind};
-use inkan_trust_store::{KeyedCertificate, pkcs12};
+use inkan_trust_store::KeyedCertificate;
+use inkan_trust_store::pkcs12::{self, Pkcs12Error};
 use zeroize::Zeroizing;
 
 use super::Failure;
@@ -62,9 +64,9 @@ pub(super) fn run(args: &ImportArgs, settings: &AgentSettings, out: &mut dyn Wri
 }
 
 pub(super) fn run_on(bench: &Bench<'_>, args: &ImportArgs, out: &mut dyn Write) -> Result<ExitCode, Failure> {
-    let certificates = open_file(args)?;
     let asker = asker();
     let location = find_location(bench, args, &asker)?;
+    let certificates = open_file(args)?;
     let (mut changes, settled) = bench.open()?;
     tell_settled(&settled);
     let mut outcomes = Vec::new();
@@ -81,12 +83,39 @@ pub(super) fn run_on(bench: &Bench<'_>, args: &ImportArgs, out: &mut dyn Write) 
 fn open_file(args: &ImportArgs) -> Result<Vec<KeyedCertificate>, Failure> {
     let bytes = read_file(&args.file, pkcs12::FILE_BYTES)?;
     let password = read_password(args)?;
-    let found = pkcs12::open(&bytes, &password).map_err(Failure::failed)?;
+    let locale = args.told.locale();
+    let found = pkcs12::open(&bytes, &password).map_err(|error| Failure::said(&problem(&error), locale))?;
     if found.len() > 1 && !args.all {
         let (count, file) = (found.len(), args.file.display());
-        return Err(Failure::usage(format!("{file} holds {count} certificates with keys: add --all to import all")));
+        let words = Bilingual::new(
+            format!("{file} には鍵つきの証明書が {count} 枚あります。すべて取り込むには --all を付けてください。"),
+            format!("{file} holds {count} certificates with keys: add --all to import all"),
+        );
+        return Err(Failure::usage_in(&words, locale));
     }
     Ok(found)
+}
+
+/// What is wrong with the file or the password, which is never a part of the words.
+fn problem(error: &Pkcs12Error) -> Bilingual {
+    let ja = match error {
+        Pkcs12Error::WrongPassword => {
+            "パスワードが違うため、PKCS#12 ファイルを開けません。何も変更していません。".to_owned()
+        }
+        Pkcs12Error::Malformed { why } => format!("PKCS#12 ファイル（.p12、.pfx）として読めません（{why}）。"),
+        Pkcs12Error::NoCertificate => "PKCS#12 ファイルに、鍵に対応する証明書がありません。".to_owned(),
+        Pkcs12Error::NoKey => {
+            "PKCS#12 ファイルに秘密鍵がありません。鍵を含めて書き出した（バックアップした）ファイルを使ってください。"
+                .to_owned()
+        }
+        Pkcs12Error::TooLarge { count, limit, .. } => {
+            format!("PKCS#12 ファイルの中身が多すぎます（{count} 個、上限 {limit} 個）。")
+        }
+        Pkcs12Error::Unsupported { what } => {
+            format!("PKCS#12 ファイルの保護方式（{what}）に対応していません。AES-256 と SHA-256 で作り直してください。")
+        }
+    };
+    Bilingual::new(ja, error.to_string())
 }
 
 fn read_password(args: &ImportArgs) -> Result<Zeroizing<String>, Failure> {
@@ -121,11 +150,35 @@ fn text_of_stdin() -> Result<Zeroizing<String>, Failure> {
 fn find_location(bench: &Bench<'_>, args: &ImportArgs, asker: &Asker) -> Result<Location, Failure> {
     let known = bench.locations(|store| store.keyed().is_some());
     let found = choose(&known, args.location.as_deref(), args.machine, asker);
-    if let [one] = found.as_slice() {
-        return Ok(one.clone());
+    let shown = |locations: &[Location]| -> Vec<String> { locations.iter().map(ToString::to_string).collect() };
+    let locale = args.told.locale();
+    match (found.as_slice(), &args.location) {
+        ([one], _) => Ok(one.clone()),
+        ([_, _, ..], _) => Err(Failure::several_places(&shown(&found), locale)),
+        ([], Some(path)) if !known.is_empty() => {
+            Err(Failure::no_place(&Meant::Path(path.clone()), &shown(&known), locale))
+        }
+        ([], _) => Err(Failure::usage_in(&no_store(&shown(&known)), locale)),
     }
-    let named = if found.is_empty() { &known } else { &found };
-    Err(Failure::no_place(&named.iter().map(ToString::to_string).collect::<Vec<_>>()))
+}
+
+/// There is nowhere to import to.
+fn no_store(known: &[String]) -> Bilingual {
+    if known.is_empty() {
+        return Bilingual::new(
+            "このパソコンには、エージェントが鍵つきの証明書（PKCS#12）を取り込める保管場所がありません。\
+             お使いのブラウザや業務ソフトの設定から取り込んでください。",
+            "There is no store on this PC into which the agent can bring a certificate with its key (PKCS#12). Import it \
+             with the settings of the browser or program that uses it.",
+        );
+    }
+    Bilingual::new(
+        format!("鍵つきの証明書の取り込み先がありません。--location で指定してください：{}", known.join("、")),
+        format!(
+            "There is no such store for a certificate with its key: add --location with one of: {}",
+            known.join(", ")
+        ),
+    )
 }
 
 fn choose(known: &[Location], path: Option<&str>, machine: bool, asker: &Asker) -> Vec<Location> {
@@ -159,6 +212,7 @@ mod tests {
         let hanako = Asker::LocalOperator { log_on_name: r"C\hanako".to_owned() };
         assert_eq!(choose(&known, None, false, &hanako), [known[3].clone()]);
         assert_eq!(choose(&known, None, true, &hanako), [known[0].clone()]);
-        assert_eq!(choose(&known, Some("MY"), false, &hanako).len(), 3);
+        assert_eq!(choose(&known, Some("MY"), false, &hanako), [known[0].clone()]);
+        assert_eq!(choose(&known, Some("MY (taro)"), false, &hanako), [known[2].clone()]);
     }
 }

@@ -2,15 +2,16 @@
 //!
 //! Exit codes say what to do, for scripts and service managers; [`Failure`] has them.
 
-mod companion;
 mod anchor;
 mod anchor_list;
 mod certificate;
 mod changes;
 mod changing;
+mod companion;
 mod doctor;
 mod enroll;
 mod failure;
+mod firefox_roots;
 mod import;
 mod logging;
 #[cfg(unix)]
@@ -29,10 +30,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use self::companion::CompanionArgs;
 pub use self::anchor::AnchorArgs;
 pub use self::certificate::CertificateArgs;
 pub use self::changes::ChangesArgs;
+pub use self::companion::CompanionArgs;
 pub use self::doctor::DoctorArgs;
 pub use self::enroll::EnrollArgs;
 pub use self::failure::Failure;

@@ -1,5 +1,7 @@
 //! Which Locations a person means by a word such as `firefox`. Pure.
 
+use std::fmt;
+
 use clap::ValueEnum;
 use inkan_model::store::{Location, Scope, StoreKind};
 
@@ -26,18 +28,34 @@ pub(super) enum StoreWord {
 pub(super) enum Meant {
     /// By a word.
     Word(StoreWord),
-    /// By the path or name that `scan` shows.
+    /// By the path or name that `scan` shows, with or without its user in brackets.
     Path(String),
 }
 
 impl Meant {
     /// Those of the Locations that are meant; `person` is who runs the command.
     pub(super) fn among(&self, locations: &[Location], person: &str) -> Vec<Location> {
-        let is_meant = |location: &&Location| match self {
-            Self::Path(path) => location.path == *path,
-            Self::Word(word) => word.means(location, person),
+        let those = |is_meant: &dyn Fn(&Location) -> bool| -> Vec<Location> {
+            locations.iter().filter(|location| is_meant(location)).cloned().collect()
         };
-        locations.iter().filter(is_meant).cloned().collect()
+        match self {
+            Self::Word(word) => those(&|location| word.means(location, person)),
+            // What is shown means one place; the path alone is that of several users.
+            Self::Path(path) => match those(&|location| location.to_string() == *path) {
+                none if none.is_empty() => those(&|location| location.path == *path),
+                shown => shown,
+            },
+        }
+    }
+}
+
+/// As it stands on the command line.
+impl fmt::Display for Meant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => f.write_str(path),
+            Self::Word(word) => word.to_possible_value().map_or(Ok(()), |value| f.write_str(value.get_name())),
+        }
     }
 }
 
@@ -127,6 +145,9 @@ mod tests {
         let found = Meant::Path("MY".to_owned()).among(&pc(), "");
         assert_eq!(found, [pc()[2].clone()]);
         assert_eq!(Meant::Path("/etc/shadow".to_owned()).among(&pc(), ""), []);
+        let of = |shown: &str| Meant::Path(shown.to_owned()).among(&pc(), "");
+        assert_eq!(of("Root"), [pc()[0].clone()]);
+        assert_eq!(of(r"Root (CLINIC\taro)"), [pc()[4].clone()]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use inkan_model::locale::Locale;
 use inkan_model::programme::Programme;
 
 use super::doctor::{Language, programme};
-use super::{Failure, print};
+use super::{Failure, firefox_roots, print};
 use crate::clock::SystemClock;
 use crate::disk::Disk;
 use crate::doctor::registry::EditRegistry;
@@ -21,7 +21,7 @@ use crate::settings::AgentSettings;
 pub struct RepairArgs {
     /// Which repair; without one, all are listed, and those that were made
     #[arg(value_name = "NAME", value_parser = name)]
-    repair: Option<Repair>,
+    repair: Option<Named>,
     /// System whose sites and hosts it is for: one of those shipped, or a programme's file
     #[arg(long, value_name = "ID|FILE", value_parser = programme)]
     programme: Option<Programme>,
@@ -44,9 +44,20 @@ pub struct RepairArgs {
 #[error("repairs change options of Windows, which this PC does not have")]
 struct NotWindows;
 
-fn name(given: &str) -> Result<Repair, String> {
+/// A repair by its name: of the registry, or of Firefox's policies.
+#[derive(Clone, Copy, Debug)]
+enum Named {
+    Options(Repair),
+    FirefoxRoots,
+}
+
+fn name(given: &str) -> Result<Named, String> {
+    if given == firefox_roots::NAME {
+        return Ok(Named::FirefoxRoots);
+    }
     let names = || Repair::ALL.map(Repair::name).join(", ");
-    Repair::from_name(given).ok_or_else(|| format!("there is no such repair; there are: {}", names()))
+    let unknown = || format!("there is no such repair; there are: {}, {}", names(), firefox_roots::NAME);
+    Repair::from_name(given).map(Named::Options).ok_or_else(unknown)
 }
 
 #[cfg(windows)]
@@ -62,9 +73,13 @@ fn registry() -> Result<Box<dyn EditRegistry>, NotWindows> {
 pub(super) fn run(args: &RepairArgs, settings: &AgentSettings, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     let locale = args.lang.locale();
     let mut journal = RepairJournal::open(Disk::default(), &settings.data_dir).map_err(Failure::failed)?;
-    let Some(repair) = args.repair else {
-        list(&journal, locale, out)?;
-        return Ok(ExitCode::SUCCESS);
+    let repair = match args.repair {
+        None => {
+            list(&journal, locale, out)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Named::FirefoxRoots) => return of_firefox(args, locale, out),
+        Some(Named::Options(repair)) => repair,
     };
     let registry = registry().map_err(Failure::failed)?;
     #[cfg(not(windows))]
@@ -106,10 +121,53 @@ pub(super) fn run(args: &RepairArgs, settings: &AgentSettings, out: &mut dyn Wri
     Ok(ExitCode::SUCCESS)
 }
 
+/// Makes or takes back the repair of each Firefox.
+fn of_firefox(args: &RepairArgs, locale: Locale, out: &mut dyn Write) -> Result<ExitCode, Failure> {
+    let installations = firefox_roots::installations();
+    if installations.is_empty() {
+        say(out, locale, "この端末全体の Firefox はありません。", "No Firefox is installed for the whole PC.")?;
+    }
+    let mut all_well = true;
+    for firefox in &installations {
+        let (well, words) =
+            if args.undo { firefox_roots::withdraw(firefox) } else { firefox_roots::apply(firefox, args.dry_run) };
+        all_well &= well;
+        print(out, format_args!("{}\n", words.in_locale(locale)))?;
+    }
+    Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Takes back every repair that was made on this PC; says in words what could not be.
+pub(super) fn take_back_all(settings: &AgentSettings) -> Result<Vec<String>, Failure> {
+    let mut stuck: Vec<_> = firefox_roots::installations()
+        .iter()
+        .map(firefox_roots::withdraw)
+        .filter_map(|(well, words)| (!well).then_some(words.en))
+        .collect();
+    let mut journal = RepairJournal::open(Disk::default(), &settings.data_dir).map_err(Failure::failed)?;
+    if journal.applied().is_empty() {
+        return Ok(stuck);
+    }
+    let registry = registry().map_err(Failure::failed)?;
+    #[cfg(not(windows))]
+    let registry = &*registry;
+    #[cfg(windows)]
+    let registry = &registry as &dyn EditRegistry;
+    for repair in Repair::ALL {
+        match repair::undo(repair, registry, &mut journal) {
+            // What somebody else has changed since is theirs now.
+            Ok(_undone) => {}
+            Err(error) => stuck.push(crate::causes::with_causes(&error)),
+        }
+    }
+    Ok(stuck)
+}
+
 fn list(journal: &RepairJournal, locale: Locale, out: &mut dyn Write) -> Result<(), Failure> {
     for repair in Repair::ALL {
         print(out, format_args!("{:<16} {}\n", repair.name(), repair.what().in_locale(locale)))?;
     }
+    print(out, format_args!("{:<16} {}\n", firefox_roots::NAME, firefox_roots::what().in_locale(locale)))?;
     for applied in journal.applied() {
         let (at, name, count) = (applied.at, applied.repair.name(), applied.changes.len());
         say(out, locale, &format!("{at} {name}: {count}件を変更済み"), &format!("{at} {name}: changed {count}"))?;

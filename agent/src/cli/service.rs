@@ -201,7 +201,8 @@ mod tests {
             ..SettingsFlags::default()
         };
         let log = LogArgs::with_level("debug");
-        let wanted = ["service", "run", "--data-dir", "/d", "--directory", "/a", "--directory", "/b c", "--log-level", "debug"];
+        let wanted =
+            ["service", "run", "--data-dir", "/d", "--directory", "/a", "--directory", "/b c", "--log-level", "debug"];
         assert_eq!(arguments(&flags, &log), wanted);
         assert_eq!(arguments(&SettingsFlags::default(), &LogArgs::with_level("info")), ["service", "run"]);
     }

@@ -20,6 +20,7 @@ use crate::changes::record::ChangeRecord;
 use crate::changes::{self, Restored, list_damaged};
 use crate::data_dir::DataDir;
 use crate::disk::Disk;
+use crate::doctor::repair::RepairJournal;
 use crate::service::{self, ServiceError, Standing};
 use crate::settings::AgentSettings;
 
@@ -63,6 +64,8 @@ struct Uninstalled {
     irreversible: Vec<ChangeRecord>,
     /// Imported certificates that stay.
     kept_certificates: Vec<ChangeRecord>,
+    /// Repairs that could not be taken back, and why.
+    repairs_stuck: Vec<String>,
     /// Journals that were damaged and stay.
     damaged: Vec<String>,
     /// Whether identity and data are removed.
@@ -81,8 +84,9 @@ pub(super) fn run_on(bench: &Bench<'_>, args: UninstallArgs, out: &mut dyn Write
     let mut done = Uninstalled::default();
     if args.restore_trust {
         done = restore(bench, args)?;
+        done.repairs_stuck = super::repair::take_back_all(settings)?;
     }
-    let is_well = done.stuck.is_empty() && done.damaged.is_empty();
+    let is_well = done.stuck.is_empty() && done.damaged.is_empty() && done.repairs_stuck.is_empty();
     if !args.keep_data {
         let knows = !is_well || !args.restore_trust;
         remove_data(&settings.data_dir, knows).map_err(Failure::failed)?;
@@ -142,18 +146,18 @@ fn restore(bench: &Bench<'_>, args: UninstallArgs) -> Result<Uninstalled, Failur
     Ok(done)
 }
 
-/// Removes identity and data; the journal as well, unless it still knows of something that stays.
+/// Removes identity and data; the journals as well, unless they still know of something that stays.
 fn remove_data(data_dir: &Path, journal_stays: bool) -> std::io::Result<()> {
     let disk = Disk::default();
     for folder in FOLDERS {
         disk.remove_folder(&data_dir.join(folder))?;
     }
-    let journal = if journal_stays { None } else { Some(changes::FILE) };
+    let journals: &[_] = if journal_stays { &[] } else { &[changes::FILE, RepairJournal::FILE] };
     for entry in std::fs::read_dir(data_dir)? {
         let entry = entry?;
         let name = entry.file_name();
         let is_ours = |beginning: &&str| name.to_string_lossy().starts_with(*beginning);
-        if entry.file_type()?.is_file() && FILES.iter().chain(&journal).any(is_ours) {
+        if entry.file_type()?.is_file() && FILES.iter().chain(journals).any(is_ours) {
             disk.remove(&entry.path())?;
         }
     }
@@ -170,7 +174,7 @@ fn remove_rest(data_dir: &Path) {
 }
 
 fn print_words(out: &mut dyn Write, done: &Uninstalled, locale: Locale) -> Result<(), Failure> {
-    let Uninstalled { restored, stuck, irreversible, kept_certificates, damaged, data_removed } = done;
+    let Uninstalled { restored, stuck, irreversible, kept_certificates, repairs_stuck, damaged, data_removed } = done;
     let mut say = |mark: &str, words: Bilingual| print(out, format_args!("{mark} {}\n", words.in_locale(locale)));
     for record in restored {
         let Bilingual { ja, en } = in_words(record);
@@ -191,6 +195,13 @@ fn print_words(out: &mut dyn Write, done: &Uninstalled, locale: Locale) -> Resul
             format!("{en}\n  The imported certificate stays. (--imported-certificates removes it.)"),
         );
         say("△", words)?;
+    }
+    for why in repairs_stuck {
+        let words = Bilingual::new(
+            format!("修復を元に戻せませんでした：{why}"),
+            format!("A repair could not be taken back: {why}"),
+        );
+        say("×", words)?;
     }
     for path in damaged {
         let words = Bilingual::new(

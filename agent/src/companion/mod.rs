@@ -26,7 +26,8 @@ mod user_stores;
 #[cfg(windows)]
 mod windows;
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 
 pub use self::conversation::Conversation;

@@ -14,8 +14,8 @@ use inkan_model::store::{KeyPresence, Location, Scope, StoreKind};
 use inkan_model::{EntryProperties, Fingerprint, RenewalId};
 use inkan_trust_store::fake::FakeStore;
 use inkan_trust_store::{
-    Anchor, ChangeError, Changed, KeyedCertificate, Keyring, PrivateKey, Reading, Removed, RenewalSlot, SignatureScheme,
-    StoreBackend,
+    Anchor, ChangeError, Changed, KeyedCertificate, Keyring, PrivateKey, Reading, Removed, RenewalSlot,
+    SignatureScheme, StoreBackend,
 };
 use zeroize::Zeroizing;
 
@@ -289,7 +289,8 @@ fn answers_to_other_questions_or_beyond_all_bounds_do_not_count() {
     let conversation = Conversation::open(Box::new(liar(vec![Answer::Done]))).unwrap();
     assert!(conversation.existing_key(&pc.location, Fingerprint::of(&pc.old)).unwrap().is_err());
     let properties = EntryProperties { purposes: Some(vec!["1.2".repeat(1_000)]), ..EntryProperties::default() };
-    let conversation = Conversation::open(Box::new(liar(vec![Answer::Imported { already: false, properties }]))).unwrap();
+    let conversation =
+        Conversation::open(Box::new(liar(vec![Answer::Imported { already: false, properties }]))).unwrap();
     let keyed = KeyedCertificate { pkcs8: Zeroizing::new(Vec::new()), chain: vec![pc.old.clone()], name: None };
     assert!(conversation.import(&pc.location, &keyed).is_err());
 }

@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use inkan_model::store::{Location, Scope, StoreKind};
 use inkan_model::Fingerprint;
+use inkan_model::store::{Location, Scope, StoreKind};
 use inkan_trust_store::{
     Anchor, AnchorStore, ChangeError, Changed, Imported, KeyedCertificate, KeyedStore, Keyring, PrivateKey, Reading,
     Removed, RenewalSlot, StoreBackend,
@@ -25,9 +25,8 @@ pub struct UserStores {
 
 /// Lets companions do in each of these stores what only users can.
 pub fn with_companions(stores: Vec<Arc<dyn StoreBackend>>, companions: &Arc<Companions>) -> Vec<Arc<dyn StoreBackend>> {
-    let wrapped = |inner| -> Arc<dyn StoreBackend> {
-        Arc::new(UserStores { inner, companions: Arc::clone(companions) })
-    };
+    let wrapped =
+        |inner| -> Arc<dyn StoreBackend> { Arc::new(UserStores { inner, companions: Arc::clone(companions) }) };
     stores.into_iter().map(wrapped).collect()
 }
 

@@ -129,7 +129,8 @@ impl Sessions for WindowsSessions {
 /// The pipe, once the process that was started is at its other end, as that user and with that program.
 fn arrived(server: PipeServer, child: &Child, sid: &str, program: &Path) -> io::Result<PipeStream> {
     let stream = server.accept(ARRIVAL)?;
-    let stranger = |what: &str| io::Error::new(io::ErrorKind::PermissionDenied, format!("at the pipe is another {what}"));
+    let stranger =
+        |what: &str| io::Error::new(io::ErrorKind::PermissionDenied, format!("at the pipe is another {what}"));
     if stream.client_process_id()? != child.id() {
         return Err(stranger("process"));
     }
@@ -175,9 +176,7 @@ impl Notifier for Messages {
     fn show(&self, notice: &Notice) -> bool {
         let Notice { cause: _, user, title, body } = notice;
         let (title, body) = (in_language(title, LanguageOf::Windows), in_language(body, LanguageOf::Windows));
-        let concerns = |session: &session::Session| {
-            user.as_ref().is_none_or(|user| is_same_user(user, session.user()))
-        };
+        let concerns = |session: &session::Session| user.as_ref().is_none_or(|user| is_same_user(user, session.user()));
         let sessions = session::sessions().unwrap_or_default();
         let mut shown = false;
         for session in sessions.iter().filter(|session| concerns(session)) {

@@ -108,9 +108,8 @@ mod tests {
 
     fn files(folder: &Path) -> Vec<(String, u64)> {
         let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
-        let mut found: Vec<_> = entries
-            .map(|entry| (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().len()))
-            .collect();
+        let mut found: Vec<_> =
+            entries.map(|entry| (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().len())).collect();
         found.sort();
         found
     }

@@ -95,6 +95,8 @@ pub enum ServiceError {
         waited: std::time::Duration,
     },
     /// This operating system needs no help.
-    #[error("services of this operating system are its service manager's: with systemd, `systemctl enable --now {NAME}`")]
+    #[error(
+        "services of this operating system are its service manager's: with systemd, `systemctl enable --now {NAME}`"
+    )]
     Unsupported,
 }

@@ -1,6 +1,6 @@
 //! Runs a program of the operating system or of a Java runtime, and never waits for it longer than its deadline.
 //!
-//! The program gets an empty environment but for what it needs, nothing on its standard input, and no more room for its
+//! The program gets an empty environment but for what it needs, nothing to read on its standard input, and no more room for its
 //! words than is read here. A secret may only travel in [`Program::secrets`], because arguments are shown to every user
 //! of the PC. Nothing here knows what the program is for.
 
@@ -13,6 +13,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
+
+use crate::turn::Turn;
 
 /// Bytes of what a program says on each of its two outputs.
 const OUTPUT_BYTES: u64 = 32 * 1024 * 1024;
@@ -37,6 +39,8 @@ pub(crate) struct Program<'p> {
     /// Environment variables that hold secrets.
     pub(crate) secrets: &'p [(&'static str, &'p Zeroizing<String>)],
     pub(crate) deadline: Duration,
+    /// Whose turn it works in, which lasts for as long as the program does, even where the agent is ended before it.
+    pub(crate) turn: Option<&'p Turn>,
 }
 
 /// How a program ended, and what it said.
@@ -71,7 +75,7 @@ impl Ended {
 impl Program<'_> {
     /// Runs the program to its end. A program that outlives its deadline is ended with all that it started.
     pub(crate) fn run(&self) -> io::Result<Ended> {
-        let mut child = self.command().spawn()?;
+        let mut child = self.command()?.spawn()?;
         let outputs = collect(child.stdout.take()).and_then(|output| Ok((output, collect(child.stderr.take())?)));
         let (output, complaints) = outputs.inspect_err(|_| end(&mut child))?;
         let began = Instant::now();
@@ -93,7 +97,7 @@ impl Program<'_> {
         Ok(Ended { code: status.code(), output: received(&output)?, complaints: received(&complaints)? })
     }
 
-    fn command(&self) -> Command {
+    fn command(&self) -> io::Result<Command> {
         let mut command = Command::new(self.path);
         command.args(self.arguments).env_clear();
         for name in KEPT {
@@ -104,10 +108,12 @@ impl Program<'_> {
         // Words in the one language that logs have, and arguments in every language.
         command.env("LC_ALL", "C.UTF-8");
         command.envs(self.secrets.iter().map(|(name, value)| (name, value.as_str())));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A lock is inherited where a program's input would be, and has nothing to read.
+        let lock = self.turn.map_or(Ok(None), Turn::share)?;
+        command.stdin(lock.map_or_else(Stdio::null, Stdio::from)).stdout(Stdio::piped()).stderr(Stdio::piped());
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        command
+        Ok(command)
     }
 }
 
@@ -148,7 +154,7 @@ mod tests {
 
     fn shell(script: &str, deadline: Duration, secrets: &[(&'static str, &Zeroizing<String>)]) -> io::Result<Ended> {
         let arguments = ["-c".into(), script.into()];
-        Program { path: Path::new("/bin/sh"), arguments: &arguments, secrets, deadline }.run()
+        Program { path: Path::new("/bin/sh"), arguments: &arguments, secrets, deadline, turn: None }.run()
     }
 
     #[test]

@@ -295,3 +295,30 @@ fn a_keytool_that_others_could_have_exchanged_is_not_run() {
     let refused = java.can_change(&location);
     assert!(matches!(refused, Err(ChangeError::ReadOnly { .. })), "{refused:?}");
 }
+
+/// A PKCS#12 keystore with this certificate trusted under an alias that no keytool would write.
+fn pkcs12_with_alias(alias: &str, der: &[u8]) -> Vec<u8> {
+    let mut store = p12_keystore::KeyStore::new();
+    let certificate = p12_keystore::Certificate::from_der(der).unwrap();
+    store.add_entry(alias, p12_keystore::KeyStoreEntry::Certificate(certificate));
+    store.writer(PASSWORD).write().unwrap()
+}
+
+#[test]
+fn an_alias_never_becomes_an_option_of_keytool() {
+    let Some(stage) = Stage::new() else { return };
+    let (hostile, log) = (anchor("hostile"), stage.root.path().join("log"));
+    // A runtime of today writes this log when it starts.
+    let alias = format!("-J-Xlog:all=error:file={}", log.display());
+    std::fs::write(stage.path(), pkcs12_with_alias(&alias, &hostile.der)).unwrap();
+    let (java, location) = stage.java();
+    assert_eq!(told(&java.read(&location)), [(alias, KeyPresence::NotExpected)]);
+    let refused = java.remove_anchor(&location, hostile.fingerprint()).unwrap_err();
+    assert!(!log.exists(), "the virtual machine was told where to log");
+    assert!(format!("{refused:?}").contains("option"), "{refused:?}");
+    // A name from elsewhere is left aside.
+    let named = Anchor { name: Some(format!("-J-Xlog:all=error:file={}", log.display())), ..anchor("named") };
+    java.add_anchor(&location, &named).unwrap();
+    let found = java.find_anchor(&location, named.fingerprint()).unwrap().unwrap();
+    assert!(found.name.unwrap().starts_with("inkan-") && !log.exists());
+}

@@ -65,8 +65,14 @@ fn keys_as_der_are_told_from_certificates_by_their_shape() {
 #[test]
 fn what_is_no_file_of_certificates_is_refused() {
     let unreadable = |bytes: &[u8]| matches!(read_anchors(bytes), Err(FileProblem::Unreadable { .. }));
-    assert!(unreadable(b"") && unreadable(b"junk"));
-    assert!(unreadable(pem_of("PKCS7", b"x").as_bytes()));
+    assert!(unreadable(b"junk"));
+    assert_eq!(read_anchors(b""), Err(FileProblem::Empty));
+    assert_eq!(read_anchors(pem_of("PKCS7", b"x").as_bytes()), Err(FileProblem::Pkcs7));
+    let signed_data = [0x30, 13, 0x06, 9, 42, 134, 72, 134, 247, 13, 1, 7, 2, 0x05, 0];
+    assert_eq!(read_anchors(&signed_data), Err(FileProblem::Pkcs7));
+    let ascii = "-----BEGIN CERTIFICATE-----";
+    let wide: Vec<u8> = ascii.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(read_anchors(&wide), Err(FileProblem::Utf16));
     assert!(unreadable(b"-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n"));
     assert_eq!(read_anchors(b"-----BEGIN nothing"), Err(FileProblem::Empty));
     assert!(matches!(read_anchors(&vec![0; FILE_BYTES + 1]), Err(FileProblem::TooLarge { .. })));

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use super::{Applied, Repair, RepairError};
 use crate::disk::{self, Disk, Unsealed};
 
-/// The file's name in the data directory.
-const FILE: &str = "repairs.json";
 /// Bytes of a journal.
 const LIMIT: usize = 1024 * 1024;
 
@@ -18,9 +16,12 @@ pub struct RepairJournal {
 }
 
 impl RepairJournal {
+    /// The file's name in the data directory.
+    pub const FILE: &str = "repairs.json";
+
     /// Opens the journal in a data directory, or begins one.
     pub fn open(disk: Disk, data_dir: &Path) -> Result<Self, RepairError> {
-        let path = data_dir.join(FILE);
+        let path = data_dir.join(Self::FILE);
         let found = Disk::find(&path, LIMIT).map_err(|cause| RepairError::Journal { path: path.clone(), cause })?;
         let applied = match found.map(|bytes| disk::unseal(&bytes)) {
             None => Vec::new(),

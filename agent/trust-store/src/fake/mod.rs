@@ -209,7 +209,8 @@ impl State {
 
     /// Replaces what is held at a Location, as far as the store is told to be well.
     fn replace(&mut self, location: &Location, held: Vec<Held>) -> Result<(), ChangeError> {
-        let refused = |kind: std::io::ErrorKind| ChangeError::Io { step: format!("write {location}"), cause: kind.into() };
+        let refused =
+            |kind: std::io::ErrorKind| ChangeError::Io { step: format!("write {location}"), cause: kind.into() };
         match &self.trouble {
             Some(Trouble::DiskFull) => return Err(refused(std::io::ErrorKind::StorageFull)),
             Some(Trouble::LosesWrites) => return Ok(()),

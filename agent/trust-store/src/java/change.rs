@@ -14,7 +14,7 @@ use inkan_model::{Certificate, EntryProperties, Fingerprint};
 use zeroize::Zeroizing;
 
 use super::keystore::{Contents, Form, Integrity, Keystore};
-use super::keytool::Keytool;
+use super::keytool::{self, Keytool};
 use super::places::Place;
 use super::{JavaKeystores, jks};
 use crate::files::survey::FILE_BYTES;
@@ -109,7 +109,7 @@ impl<'e> Edit<'e> {
 /// outside of ASCII depends on whom one asks.
 fn alias_for(anchor: &Anchor, keystore: &Keystore) -> String {
     let own = anchor.name.as_deref().map(|name| tame_text(name.trim(), ALIAS));
-    let own = own.filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii() || !c.is_uppercase()));
+    let own = own.filter(|name| keytool::takes_alias(name) && name.chars().all(|c| c.is_ascii() || !c.is_uppercase()));
     let made = format!("inkan-{}", anchor.fingerprint().to_string().chars().take(12).collect::<String>());
     let further = (2_u32..).map(|number| format!("{made}-{number}"));
     let mut names = own.map(|name| name.to_ascii_lowercase()).into_iter().chain([made.clone()]).chain(further);

@@ -1,10 +1,9 @@
 //! One keystore's bytes as certificates under aliases, whatever their format.
 //!
 //! The bytes may come from any user of the PC: what can be read is told, what is wrong is told beside it, and no parser's
-//! panic gets out. Passwords are tried and wiped, and appear in nothing that can be shown.
+//! panic gets out, nor is one waited for without end. Passwords are tried and wiped, and appear in nothing that can be shown.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use inkan_model::limits::{self, tame_text};
 use inkan_model::store::{KeyPresence, ReadError, ReadErrorKind, SetEntry};
@@ -16,6 +15,7 @@ use zeroize::Zeroizing;
 use super::jks::{self, Content};
 use crate::Reading;
 use crate::files::survey::{bounded, whole};
+use crate::pkcs12::patience::{self, Opened};
 
 /// Passwords that keystores have when nobody chose one, in the order in which they are tried.
 const CUSTOMARY: [&str; 3] = ["changeit", "", "changeme"];
@@ -130,17 +130,18 @@ impl Keystore {
             return unusable(ReadErrorKind::Malformed, "neither JKS, JCEKS nor PKCS#12");
         };
         for password in passwords {
-            // The file may come from anybody, so a panic of the library counts as a broken file.
-            let opened = catch_unwind(AssertUnwindSafe(|| Pkcs12Archive::from_pkcs12(bytes, password)));
-            match opened {
-                Ok(Ok(archive)) => {
+            match patience::open(bytes, password) {
+                Opened::Archive(archive) => {
                     let password = (*password).clone();
                     let integrity = if has_digest { Integrity::Sealed(password) } else { Integrity::Open(password) };
                     return Self::of_archive(&archive, integrity);
                 }
-                Ok(Err(Error::MacError(_) | Error::Pkcs5Error(_) | Error::UnpadError)) => {}
-                Ok(Err(error)) => return unusable(ReadErrorKind::Malformed, &format!("PKCS#12: {error}")),
-                Err(_) => return unusable(ReadErrorKind::Malformed, "PKCS#12 that the parser cannot cope with"),
+                Opened::Refused(Error::MacError(_) | Error::Pkcs5Error(_) | Error::UnpadError) => {}
+                Opened::Refused(error) => return unusable(ReadErrorKind::Malformed, &format!("PKCS#12: {error}")),
+                Opened::TooLong => return unusable(ReadErrorKind::TimedOut, "PKCS#12 that takes too long to open"),
+                Opened::Panicked => {
+                    return unusable(ReadErrorKind::Malformed, "PKCS#12 that the parser cannot cope with");
+                }
             }
         }
         unusable(ReadErrorKind::PasswordNeeded, "no known password opens it")

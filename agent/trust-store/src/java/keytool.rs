@@ -23,12 +23,20 @@ const DEADLINE: Duration = Duration::from_mins(1);
 const PASSWORD: &str = "INKAN_STORE_PASSWORD";
 /// Stands where a password has to stand and none is needed; shorter ones are refused by the program.
 const ANY_PASSWORD: &str = "changeit";
+/// With what an alias would begin that a keytool could take for something else: what begins with `-J` it hands to its
+/// virtual machine wherever it stands, and that machine runs whatever program it is told.
+const NO_ALIAS: [char; 2] = ['-', '@'];
 /// Keeps the virtual machine small and quick.
 const MACHINE: [&str; 3] = ["-J-Xmx64m", "-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC"];
 
 /// A keytool that may be run.
 #[derive(Debug)]
 pub(super) struct Keytool(PathBuf);
+
+/// Whether an alias, which may be a user's own words, stays an alias among a keytool's arguments.
+pub(super) fn takes_alias(alias: &str) -> bool {
+    !alias.is_empty() && !alias.starts_with(NO_ALIAS) && !alias.contains('\0')
+}
 
 impl Keytool {
     /// The keytool of this runtime or, for a keystore of no runtime, of the first one that has one.
@@ -67,13 +75,18 @@ impl Keytool {
         alias: &str,
         more: &[OsString],
     ) -> io::Result<()> {
+        if !takes_alias(alias) {
+            let why = "an entry's alias would be an option to it and not an alias";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
         let mut arguments: Vec<OsString> = MACHINE.map(OsString::from).into();
         arguments
             .extend([command, "-noprompt", "-storetype", "PKCS12", "-storepass:env", PASSWORD].map(OsString::from));
         arguments.extend(["-alias".into(), alias.into(), "-keystore".into(), store.into()]);
         arguments.extend_from_slice(more);
         let secrets = [(PASSWORD, password)];
-        let program = Program { path: &self.0, arguments: &arguments, secrets: &secrets, deadline: DEADLINE };
+        let program =
+            Program { path: &self.0, arguments: &arguments, secrets: &secrets, deadline: DEADLINE, turn: None };
         let ended = program.run()?;
         if ended.is_success() { Ok(()) } else { Err(io::Error::other(ended.failure())) }
     }

@@ -1,7 +1,10 @@
 //! How long one object is in Java's serialized form (Java Object Serialization Specification, chapter 6).
 //!
 //! A JCEKS file holds each secret key as such an object without saying its length, so what follows can only be found by
-//! walking through it. No object is ever made from what is read here. Depth, steps and classes are bounded.
+//! walking through it. No object is ever made from what is read here. Depth, steps and classes are bounded, and classes
+//! are shared and not copied, because any number of them may have one as their parent.
+
+use std::rc::Rc;
 
 const STREAM: &[u8] = &[0xAC, 0xED, 0x00, 0x05];
 /// The handle of the first thing in a stream (`baseWireHandle`).
@@ -36,17 +39,17 @@ struct Walk<'b> {
     bytes: &'b [u8],
     at: usize,
     /// What later references may mean: a class, or anything else.
-    handles: Vec<Option<Class>>,
+    handles: Vec<Option<Rc<Class>>>,
     steps: usize,
 }
 
-#[derive(Clone)]
 struct Class {
-    name: Vec<u8>,
+    /// The type code of an array's elements, which is the second letter of its class's name.
+    element: Option<u8>,
     flags: u8,
     /// The type code of each field.
     fields: Vec<u8>,
-    parent: Option<Box<Class>>,
+    parent: Option<Rc<Class>>,
 }
 
 impl<'b> Walk<'b> {
@@ -69,7 +72,7 @@ impl<'b> Walk<'b> {
                 let class = self.class(depth + 1)??;
                 self.handles.push(None);
                 let count = self.number()?;
-                let code = *class.name.get(1)?;
+                let code = class.element?;
                 (0..count).try_for_each(|_| self.value(code, depth))
             }
             BLOCK => {
@@ -82,23 +85,23 @@ impl<'b> Walk<'b> {
 
     /// A class; the inner `None` stands for the end of a line of parents.
     #[expect(clippy::option_option, reason = "no class is something else than a broken stream")]
-    fn class(&mut self, depth: usize) -> Option<Option<Class>> {
+    fn class(&mut self, depth: usize) -> Option<Option<Rc<Class>>> {
         self.steps += 1;
         (depth < DEPTH && self.steps < STEPS).then_some(())?;
         match self.byte()? {
             NULL => Some(None),
             REFERENCE => self.reference()?.map(Some),
             CLASS => {
-                let name = self.text()?.to_vec();
+                let element = self.text()?.get(1).copied();
                 self.take(8)?;
                 let handle = self.handles.len();
                 self.handles.push(None);
                 let flags = self.byte()?;
                 let fields = self.fields(depth)?;
                 self.annotations(depth)?;
-                let parent = self.class(depth + 1)?.map(Box::new);
-                let class = Class { name, flags, fields, parent };
-                *self.handles.get_mut(handle)? = Some(class.clone());
+                let parent = self.class(depth + 1)?;
+                let class = Rc::new(Class { element, flags, fields, parent });
+                *self.handles.get_mut(handle)? = Some(Rc::clone(&class));
                 Some(Some(class))
             }
             _ => None,
@@ -149,7 +152,7 @@ impl<'b> Walk<'b> {
 
     /// What was met before; the inner `None` stands for something else than a class.
     #[expect(clippy::option_option, reason = "what is no class is something else than a broken stream")]
-    fn reference(&mut self) -> Option<Option<Class>> {
+    fn reference(&mut self) -> Option<Option<Rc<Class>>> {
         let handle = self.number()?.checked_sub(FIRST_HANDLE)?;
         self.handles.get(usize::try_from(handle).ok()?).cloned()
     }

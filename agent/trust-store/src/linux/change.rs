@@ -27,7 +27,8 @@ use crate::{Anchor, AnchorStore, ChangeError, Changed};
 
 /// The name under which a new file is written. No program takes it, because it ends in nothing that they know.
 const TEMPORARY: &str = ".inkan-new";
-/// How often the program runs before it counts as not having done its work: another run of it may have come between.
+/// How often the program runs before it counts as not having done its work: another run of it, which somebody else
+/// started, may have come between.
 const RUNS: usize = 2;
 
 impl AnchorStore for LocalAnchors {
@@ -58,15 +59,11 @@ impl AnchorStore for LocalAnchors {
         if let Err(error) = Certificate::read(anchor.der.clone()).facts {
             return Err(ChangeError::Crypto { what: error.to_string() });
         }
-        let target = Target::open(self, location)?;
-        let _turn = target.turn()?;
-        target.add(anchor)
+        Target::open(self, location)?.in_turn()?.add(anchor)
     }
 
     fn remove_anchor(&self, location: &Location, certificate: Fingerprint) -> Result<Changed, ChangeError> {
-        let target = Target::open(self, location)?;
-        let _turn = target.turn()?;
-        target.remove(certificate)
+        Target::open(self, location)?.in_turn()?.remove(certificate)
     }
 }
 
@@ -79,6 +76,9 @@ struct Target<'t> {
     program: PathBuf,
     arguments: Vec<OsString>,
     words: &'static BundleProgram,
+    /// Shared with the program: one that an agent left behind when it was ended would otherwise still write a bundle from
+    /// what stood there then, after the next change was read back.
+    turn: Option<Turn>,
 }
 
 /// A file as it stood before a change; `None` where there was none.
@@ -107,11 +107,12 @@ impl<'t> Target<'t> {
         };
         let open = |cause| ChangeError::Io { step: format!("open {location}"), cause };
         let folder = store.folder(anchors.folder).map_err(open)?;
-        Ok(Self { store, location, folder, only: anchors.only, program, arguments, words })
+        Ok(Self { store, location, folder, only: anchors.only, program, arguments, words, turn: None })
     }
 
-    fn turn(&self) -> Result<Turn, ChangeError> {
-        Turn::take(self.folder.path()).map_err(|cause| self.failed("have the folder to itself", cause))
+    fn in_turn(self) -> Result<Self, ChangeError> {
+        let turn = Turn::take(self.folder.path()).map_err(|cause| self.failed("have the folder to itself", cause))?;
+        Ok(Self { turn: Some(turn), ..self })
     }
 
     fn add(&self, anchor: &Anchor) -> Result<Changed, ChangeError> {
@@ -285,13 +286,14 @@ impl<'t> Target<'t> {
 
     /// Lets the distribution make its bundle, and looks whether the anchor is in it, or not in it, as it should.
     fn make_bundle(&self, certificate: Fingerprint, added: bool) -> Result<(), ChangeError> {
+        let mut ran = Ok(());
         for _ in 0..RUNS {
-            self.run(added)
-                .map_err(|cause| self.failed(&format!("make the bundle with {}", self.words.name), cause))?;
-            if self.bundle_holds(certificate)? == added {
+            ran = self.run(added);
+            if ran.is_ok() && self.bundle_holds(certificate)? == added {
                 return Ok(());
             }
         }
+        ran.map_err(|cause| self.failed(&format!("make the bundle with {}", self.words.name), cause))?;
         let why = if added { "the bundle does not hold it" } else { "the bundle still holds it, from elsewhere" };
         Err(ChangeError::NotConfirmed { location: self.location.clone(), why: why.to_owned() })
     }
@@ -299,9 +301,8 @@ impl<'t> Target<'t> {
     fn run(&self, added: bool) -> io::Result<()> {
         let words = if added { self.words.after_adding } else { self.words.after_removing };
         let arguments: Vec<_> = self.arguments.iter().cloned().chain(words.iter().map(OsString::from)).collect();
-        let program =
-            Program { path: &self.program, arguments: &arguments, secrets: &[], deadline: self.store.deadline };
-        let ended = program.run()?;
+        let (path, deadline, turn) = (&self.program, self.store.deadline, self.turn.as_ref());
+        let ended = Program { path, arguments: &arguments, secrets: &[], deadline, turn }.run()?;
         if ended.is_success() { Ok(()) } else { Err(io::Error::other(ended.failure())) }
     }
 

@@ -103,7 +103,7 @@ impl Keychains {
     fn run(&self, arguments: &[&str], keychain: Option<&Path>) -> io::Result<Ended> {
         let mut all: Vec<OsString> = arguments.iter().map(OsString::from).collect();
         all.extend(keychain.map(OsString::from));
-        Program { path: &self.security, arguments: &all, secrets: &[], deadline: self.deadline }.run()
+        Program { path: &self.security, arguments: &all, secrets: &[], deadline: self.deadline, turn: None }.run()
     }
 
     /// What the program says, when it says it without complaint; nothing, when it found nothing.

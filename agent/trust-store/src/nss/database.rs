@@ -24,6 +24,9 @@ use crate::folder::{Content, Folder};
 const FILE_BYTES: usize = 32 * 1024 * 1024;
 /// Bytes of one field, above what any certificate has.
 const FIELD_BYTES: usize = limits::CERTIFICATE_BYTES;
+/// Bytes of all rows of one class. They are no more than the file's, except where columns have values that stand for what
+/// rows do not have: then a small file has as much as anybody likes.
+const ROWS_BYTES: usize = FILE_BYTES;
 /// How long SQLite may work on one file, all in all.
 const TIME: Duration = Duration::from_secs(5);
 /// Steps of SQLite's machine between two looks at the time.
@@ -73,6 +76,12 @@ pub(super) struct Rows<const N: usize> {
     pub(super) error: Option<ReadError>,
 }
 
+/// Whether there was room for all rows.
+enum Room {
+    Enough,
+    Full,
+}
+
 impl Database {
     /// Takes a copy of a file and opens it. `table` is what it must have.
     pub(super) fn open(folder: &Folder, file: &'static str, table: &'static str) -> Result<Self, ReadError> {
@@ -100,13 +109,14 @@ impl Database {
     /// The rows of one object class: these columns of each, of which some may not be there.
     pub(super) fn rows<const N: usize>(&self, class: u32, columns: [&'static str; N], most: usize) -> Rows<N> {
         let mut rows = Vec::new();
+        let too_large = |detail| ReadError { kind: ReadErrorKind::TooLarge, item: self.table.to_owned(), detail };
         let error = match self.collect(class, columns, most, &mut rows) {
-            Ok(()) if rows.len() > most => {
+            Ok(Room::Enough) if rows.len() > most => {
                 rows.truncate(most);
-                let detail = format!("more than {most} entries of one kind");
-                Some(ReadError { kind: ReadErrorKind::TooLarge, item: self.table.to_owned(), detail })
+                Some(too_large(format!("more than {most} entries of one kind")))
             }
-            Ok(()) => None,
+            Ok(Room::Enough) => None,
+            Ok(Room::Full) => Some(too_large(format!("entries of one kind of more than {ROWS_BYTES} bytes"))),
             Err(error) => Some(malformed(self.table, &error)),
         };
         Rows { rows, error }
@@ -118,10 +128,11 @@ impl Database {
         columns: [&'static str; N],
         most: usize,
         rows: &mut Vec<[Field; N]>,
-    ) -> rusqlite::Result<()> {
+    ) -> rusqlite::Result<Room> {
         if !self.columns.contains("a0") {
-            return Ok(());
+            return Ok(Room::Enough);
         }
+        let mut bytes_left = ROWS_BYTES;
         // A field that is too large is never taken in: its length stands for it, which is no octets.
         let field = |column: &&str| {
             let read = format!("CASE WHEN length({column}) <= {FIELD_BYTES} THEN {column} ELSE length({column}) END");
@@ -140,9 +151,12 @@ impl Database {
                     ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) => Field::Unfit,
                 };
             }
+            let bytes = fields.iter().filter_map(Field::octets).map(<[u8]>::len).sum();
+            let Some(left) = bytes_left.checked_sub(bytes) else { return Ok(Room::Full) };
+            bytes_left = left;
             rows.push(fields);
         }
-        Ok(())
+        Ok(Room::Enough)
     }
 }
 

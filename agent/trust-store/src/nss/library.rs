@@ -177,8 +177,10 @@ impl Session {
         if changed == 0 { Ok(()) } else { Err(self.functions.failure("write what the certificate is trusted for")) }
     }
 
-    /// Takes the certificate away, and all rows that say what it is trusted for, in whatever shape.
+    /// Takes the certificate away, and all rows that say what it is trusted for, in whatever shape: these first, because
+    /// whoever is ended in between could not tell by the certificate's fingerprint alone whose rows are left.
     pub(super) fn delete(&self, der: &[u8], identity: &Identity) -> Result<(), Failure> {
+        self.delete_trust(identity)?;
         if let Some(held) = self.held(der) {
             // SAFETY: a certificate that is held.
             let deleted = unsafe { (self.functions.delete)(held.certificate) };

@@ -108,7 +108,7 @@ impl Layout {
 #[derive(Clone, Debug)]
 pub(super) struct Profile {
     pub(super) user: User,
-    #[cfg_attr(not(any(test, unix)), expect(dead_code, reason = "only a change asks for it"))]
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only a change asks for it"))]
     pub(super) application: Application,
     #[cfg_attr(not(any(test, unix)), expect(dead_code, reason = "only a change asks for it"))]
     pub(super) package: Package,

@@ -87,6 +87,23 @@ const NEW_ROW: &[u8] = &[0, 0, 0, 0x0b];
 const OLD_ROW: &[u8] = &[0xce, 0x53, 0x43, 0x53];
 
 #[test]
+fn a_small_file_whose_columns_stand_for_much_is_read_in_bounds() {
+    let stage = Stage::new();
+    stage.sql("CREATE TABLE nssPublic (id PRIMARY KEY, a0)");
+    stage.sql(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)
+         INSERT INTO nssPublic SELECT i, x'00000001' FROM n",
+    );
+    let much = "00".repeat(60_000);
+    stage.sql(&format!("ALTER TABLE nssPublic ADD COLUMN a11 DEFAULT x'{much}'"));
+    assert!(fs::metadata(stage.file()).unwrap().len() < 1024 * 1024);
+    let reading = stage.read();
+    let too_large = |error: &inkan_model::store::ReadError| error.kind == ReadErrorKind::TooLarge;
+    assert!(reading.errors.iter().any(too_large), "{:?}", reading.errors);
+    assert!(reading.entries.len() < 1_000, "{}", reading.entries.len());
+}
+
+#[test]
 fn certificates_and_their_trust_are_read_in_both_shapes() {
     let (a, b, c) = (der("a"), der("b"), der("c"));
     let stage = Stage::with_table();

@@ -10,12 +10,12 @@
 mod ber;
 mod frame;
 pub(crate) mod key;
+pub(crate) mod patience;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tlv;
 
 use std::borrow::Cow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use inkan_model::{Certificate, CertificateFacts, limits};
 use p12_keystore::error::Error;
@@ -25,6 +25,7 @@ use zeroize::Zeroizing;
 
 use self::frame::Frame;
 use self::key::KeyMaterial;
+use self::patience::Opened;
 use crate::KeyedCertificate;
 
 /// Bytes of one file. Real ones have some kilobytes.
@@ -92,7 +93,8 @@ pub fn open(bytes: &[u8], password: &str) -> Result<Vec<KeyedCertificate>, Pkcs1
     if opened.is_empty() { Err(Pkcs12Error::NoCertificate) } else { Ok(opened) }
 }
 
-/// Decodes a file whole. It may come from anybody, so a panic of the library counts as a broken file.
+/// Decodes a file whole. It may come from anybody, so a panic of the library counts as a broken file, and so does work
+/// without end.
 pub(crate) fn decode(bytes: &[u8], password: &str) -> Result<Pkcs12Archive, Pkcs12Error> {
     within("bytes", bytes.len(), FILE_BYTES)?;
     let outer = ber::to_der(bytes).map_err(|error| malformed(error.to_string()))?;
@@ -104,11 +106,11 @@ pub(crate) fn decode(bytes: &[u8], password: &str) -> Result<Pkcs12Archive, Pkcs
             Cow::Owned(frame::without_mac(&safe))
         }
     };
-    let decoded = catch_unwind(AssertUnwindSafe(|| Pkcs12Archive::from_pkcs12(&whole, password)));
-    let archive = match decoded {
-        Ok(Ok(archive)) => archive,
-        Ok(Err(error)) => return Err(refusal(error, frame.has_mac())),
-        Err(_) => return Err(malformed("its content is beyond the parser")),
+    let archive = match patience::open(&whole, password) {
+        Opened::Archive(archive) => archive,
+        Opened::Refused(error) => return Err(refusal(error, frame.has_mac())),
+        Opened::Panicked => return Err(malformed("its content is beyond the parser")),
+        Opened::TooLong => return Err(malformed("opening it takes too long")),
     };
     within("keys", archive.keys.len(), KEYS)?;
     within("certificates", archive.certs.len(), CERTIFICATES)?;

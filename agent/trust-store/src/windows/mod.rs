@@ -5,19 +5,19 @@
 
 #[cfg(windows)]
 pub mod access;
-mod keys;
 #[cfg(windows)]
 pub mod installer;
+mod keys;
 #[cfg(windows)]
 pub mod machine;
 #[cfg(windows)]
 pub mod programs;
 #[cfg(windows)]
 pub mod protect;
-#[cfg(any(test, windows))]
-mod sddl;
 #[cfg(all(test, windows))]
 mod real_stores;
+#[cfg(any(test, windows))]
+mod sddl;
 pub mod serialized;
 #[cfg(windows)]
 pub mod session;

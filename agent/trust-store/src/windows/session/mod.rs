@@ -42,8 +42,7 @@ pub fn sessions() -> io::Result<Vec<Session>> {
 fn session_ids() -> io::Result<Vec<u32>> {
     let (mut list, mut count) = (std::ptr::null_mut::<WTS_SESSION_INFOW>(), 0);
     // SAFETY: both results are written by the call; the list is freed below, once.
-    let listed =
-        unsafe { WTSEnumerateSessionsW(WTS_CURRENT_SERVER_HANDLE, 0, 1, &raw mut list, &raw mut count) };
+    let listed = unsafe { WTSEnumerateSessionsW(WTS_CURRENT_SERVER_HANDLE, 0, 1, &raw mut list, &raw mut count) };
     if listed == 0 {
         return Err(io::Error::last_os_error());
     }
@@ -53,9 +52,8 @@ fn session_ids() -> io::Result<Vec<u32>> {
     } else {
         // SAFETY: the call wrote so many entries, which live until they are freed.
         let entries = unsafe { std::slice::from_raw_parts(list, count as usize) };
-        let may_have_a_user = |entry: &&WTS_SESSION_INFOW| {
-            entry.SessionId != SERVICES && with_users.contains(&entry.State)
-        };
+        let may_have_a_user =
+            |entry: &&WTS_SESSION_INFOW| entry.SessionId != SERVICES && with_users.contains(&entry.State);
         entries.iter().filter(may_have_a_user).map(|entry| entry.SessionId).collect()
     };
     // SAFETY: allocated by the call above; null is allowed.

@@ -40,7 +40,8 @@ pub fn start(session: &Session, program: &Path, arguments: &[&str]) -> io::Resul
     }
     let quote = u16::from(b'"');
     let words = wide(&arguments.iter().map(|word| format!(" {word}")).collect::<String>());
-    let mut command: Vec<u16> = [quote].into_iter().chain(program.iter().copied()).chain([quote]).chain(words).collect();
+    let mut command: Vec<u16> =
+        [quote].into_iter().chain(program.iter().copied()).chain([quote]).chain(words).collect();
     let program: Vec<u16> = program.into_iter().chain([0]).collect();
     let environment = EnvironmentOf::user(session)?;
     let mut desktop = wide("winsta0\\default");

@@ -104,7 +104,7 @@ impl Balloon {
         if window.is_null() {
             return Err(io::Error::last_os_error());
         }
-        let mut icon = NOTIFYICONDATAW {
+        let icon = NOTIFYICONDATAW {
             cbSize: size::<NOTIFYICONDATAW>(),
             hWnd: window,
             uID: ICON,
@@ -112,11 +112,11 @@ impl Balloon {
             dwInfoFlags: NIIF_INFO,
             // SAFETY: an icon that every Windows has, which is shared and not to be destroyed.
             hIcon: unsafe { LoadIconW(ptr::null_mut(), IDI_INFORMATION) },
+            szTip: fitted(title),
+            szInfoTitle: fitted(title),
+            szInfo: fitted(body),
             ..Default::default()
         };
-        copy(title, &mut icon.szTip);
-        copy(title, &mut icon.szInfoTitle);
-        copy(body, &mut icon.szInfo);
         let balloon = Self(icon);
         // SAFETY: the structure says its own length and its texts end with zeros.
         succeeded(unsafe { Shell_NotifyIconW(NIM_ADD, &raw const balloon.0) })?;
@@ -149,16 +149,17 @@ fn stay(time: Duration) {
     }
 }
 
-/// Copies as much as there is room for, with a zero behind it and never half a character.
-fn copy(text: &str, place: &mut [u16]) {
-    let room = place.len().saturating_sub(1);
+/// As much of a text as there is room for, with a zero behind it and never half a character.
+fn fitted<const ROOM: usize>(text: &str) -> [u16; ROOM] {
+    let mut place = [0; ROOM];
     let mut length = 0;
     for character in text.chars() {
-        if length + character.len_utf16() > room {
+        if length + character.len_utf16() >= ROOM {
             break;
         }
         length += character.encode_utf16(&mut place[length..]).len();
     }
+    place
 }
 
 #[cfg(test)]
@@ -167,10 +168,16 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_between_characters() {
-        let mut place = [0_u16; 4];
-        copy("あ🏥🏥", &mut place);
+        let place = fitted::<4>("あ🏥🏥");
         assert_eq!(String::from_utf16(&place[..3]).unwrap(), "あ🏥");
         assert_eq!(place[3], 0);
+    }
+
+    #[test]
+    #[ignore = "needs a screen: run it with --ignored, under Wine by xvfb-run"]
+    fn the_notification_area_takes_a_balloon() {
+        show_balloon("電子証明書を更新しました", "開いている業務ソフトがあれば、一度閉じて開き直してください。")
+            .unwrap();
     }
 
     #[test]

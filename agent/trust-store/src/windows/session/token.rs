@@ -6,15 +6,12 @@ use std::ptr;
 
 use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::Security::Authorization::ConvertSidToStringSidW;
-use windows_sys::Win32::Security::{GetTokenInformation, LookupAccountSidW, PSID, TOKEN_QUERY, TOKEN_USER, TokenUser};
+use windows_sys::Win32::Security::{GetTokenInformation, PSID, TOKEN_QUERY, TOKEN_USER, TokenUser};
 use windows_sys::Win32::System::RemoteDesktop::WTSQueryUserToken;
-use windows_sys::Win32::System::SystemInformation::{ComputerNameNetBIOS, GetComputerNameExW};
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
 use super::handle::{Handle, Local, succeeded, text};
-
-/// Characters of an account's, a domain's or a computer's name, with its end.
-const NAME: usize = 260;
+use crate::windows::stores::name_of;
 
 /// Somebody who is logged on, with the token to start processes in that name.
 #[derive(Debug)]
@@ -32,8 +29,8 @@ impl Session {
         // SAFETY: the token is written by the call and has its owner below.
         succeeded(unsafe { WTSQueryUserToken(id, &raw mut token) })?;
         let token = Handle::new(token)?;
-        let account = Account::of(&token)?;
-        Ok(Self { id, user: account.name()?, sid: account.sid()?, token })
+        let sid = Account::of(&token)?.sid()?;
+        Ok(Self { id, user: name_of(&sid)?, sid, token })
     }
 
     /// Its number.
@@ -59,7 +56,8 @@ impl Session {
 /// The log-on name of the account that this process runs as.
 pub fn own_account() -> io::Result<String> {
     // SAFETY: takes nothing; this handle stands for the own process and needs no closing.
-    Account::of_process(unsafe { GetCurrentProcess() })?.name()
+    let account = Account::of_process(unsafe { GetCurrentProcess() })?;
+    name_of(&account.sid()?)
 }
 
 /// The security identifier of the account that this process, whose handle may be asked, runs as.
@@ -109,37 +107,4 @@ impl Account {
         };
         Ok(text(units))
     }
-
-    fn name(&self) -> io::Result<String> {
-        let (mut name, mut domain) = ([0_u16; NAME], [0_u16; NAME]);
-        let (mut name_length, mut domain_length) = (length(&name), length(&domain));
-        let mut kind = 0;
-        // SAFETY: the identifier points into the buffer of `self`; both buffers have the lengths that are given.
-        succeeded(unsafe {
-            LookupAccountSidW(
-                ptr::null(),
-                self.raw_sid(),
-                name.as_mut_ptr(),
-                &raw mut name_length,
-                domain.as_mut_ptr(),
-                &raw mut domain_length,
-                &raw mut kind,
-            )
-        })?;
-        let (name, domain) = (text(&name), text(&domain));
-        let is_local = domain.is_empty() || computer_name().is_some_and(|computer| computer.eq_ignore_ascii_case(&domain));
-        Ok(if is_local { name } else { format!("{domain}\\{name}") })
-    }
-}
-
-fn computer_name() -> Option<String> {
-    let mut name = [0_u16; NAME];
-    let mut characters = length(&name);
-    // SAFETY: the buffer has the length that is given.
-    let found = unsafe { GetComputerNameExW(ComputerNameNetBIOS, name.as_mut_ptr(), &raw mut characters) };
-    (found != 0).then(|| text(&name))
-}
-
-fn length(buffer: &[u16]) -> u32 {
-    u32::try_from(buffer.len()).unwrap_or(0)
 }

@@ -8,6 +8,7 @@
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
+use inkan_model::limits::{self, tame_text};
 use inkan_model::store::Location;
 use inkan_model::{Certificate, EntryProperties, Fingerprint};
 
@@ -23,6 +24,9 @@ use crate::{Anchor, AnchorStore, ChangeError, Changed};
 const OTHER_LIMITS: [u32; 7] = [83, 104, 105, 122, 126, 127, 128];
 /// Properties that Windows computes itself or that only mean something in memory.
 const COMPUTED: [u32; 14] = [1, 4, 5, 6, 15, 20, 24, 25, 28, 29, 78, 99, 100, 107];
+
+/// How often one certificate is taken out of one store.
+const COPIES: usize = 20;
 
 /// Held while anchors are changed, by whichever of several backends of this process: CryptoAPI writes back what it read.
 static CHANGING: Mutex<()> = Mutex::new(());
@@ -81,10 +85,15 @@ impl AnchorStore for WindowsStores {
     fn remove_anchor(&self, location: &Location, certificate: Fingerprint) -> Result<Changed, ChangeError> {
         let _changing = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
         let target = Target::of(self, location)?;
-        let Some((item, _)) = target.find(certificate)? else { return Ok(Changed::AlreadySo) };
-        target.take_away(certificate, &item)?;
+        let mut changed = Changed::AlreadySo;
+        // Under names of somebody's own one certificate can stand there several times.
+        for _ in 0..COPIES {
+            let Some((item, _)) = target.find(certificate)? else { return target.gone(changed) };
+            target.take_away(certificate, &item)?;
+            changed = Changed::Done;
+        }
         match target.find(certificate)? {
-            None => Ok(Changed::Done),
+            None => target.gone(changed),
             Some(_) => Err(target.not_confirmed("the certificate is still there")),
         }
     }
@@ -119,6 +128,19 @@ impl<'t> Target<'t> {
         let content = self.root.certificates(&self.key).map_err(self.failed("read"))?.unwrap_or_default();
         let mut found = content.certificates().filter(|(_, found)| is(found, certificate));
         Ok(found.next().map(|(item, found)| (item.to_owned(), found)))
+    }
+
+    /// What a removal came to that left the certificate nowhere that could be looked at.
+    fn gone(&self, changed: Changed) -> Result<Changed, ChangeError> {
+        let content = self.root.certificates(&self.key).map_err(self.failed("read"))?.unwrap_or_default();
+        match content.errors.iter().chain(content.stored.iter().filter_map(|stored| stored.blob.as_ref().err())).next()
+        {
+            None => Ok(changed),
+            Some(error) => {
+                let why = format!("it may be in what cannot be read: {} {}", error.item, error.detail);
+                Err(self.not_confirmed(&tame_text(&why, limits::LONG_TEXT)))
+            }
+        }
     }
 
     /// Puts a certificate with its properties there, in the place of one that is there under the name `item`.

@@ -16,11 +16,11 @@ use super::registry::Root;
 use super::sid::Sid;
 use crate::files::survey::{read_error, whole};
 use crate::windows::access::current_sid;
+use crate::windows::keys;
 use crate::windows::serialized::{
     ARCHIVED, KeyLink, KeyReference, NAME_CONSTRAINTS, SerializedCertificate, USAGE, usage_purposes,
 };
 use crate::windows::system_store::{CertificateContext, StoreScope, SystemStore};
-use crate::windows::keys;
 use crate::{AnchorStore, ChangeError, KeyedStore, Keyring, PrivateKey, Reading, StoreBackend};
 
 /// The system stores of this PC.
@@ -87,8 +87,13 @@ impl WindowsStores {
         let mut users = KeyUsers { entries: BTreeSet::new(), all_seen: true };
         for site in self.sites(self.accounts.list(&self.machine, &self.users)) {
             let location = site.location();
-            // A user's containers are the user's own, whatever they are called; the machine's may be named by anybody.
-            let may_mean_it = link.is_machine() || location.scope == *scope;
+            // A user's containers are the user's own, whatever they are called; the machine's may be named by anybody. An
+            // entry of the machine that names no container of the machine means one of whoever uses it: this account.
+            let of_this_account = match &site {
+                Site::Machine(_) => true,
+                Site::User(account, _) => self.is_own(account),
+            };
+            let may_mean_it = link.is_machine() || location.scope == *scope || of_this_account;
             if may_mean_it {
                 let content = self.content(&site);
                 users.all_seen &= content.is_whole();
@@ -315,8 +320,7 @@ fn own_certificates() -> Content {
         item: context.fingerprint().to_string(),
         blob: serialized(context).map_err(|error| read_error("", &error)),
     };
-    let stored = store.certificates().iter().take(limits::SET_ENTRIES).map(|context| stored(context)).collect();
-    Content { stored, errors: Vec::new() }
+    Content::collect(store.certificates().iter().map(|context| Ok(stored(context))))
 }
 
 fn serialized(context: &CertificateContext) -> io::Result<Vec<u8>> {

@@ -14,8 +14,8 @@ use crate::content::{KeyFound, key_presence};
 use crate::files::survey::{bounded, whole};
 use crate::windows::serialized::{KeyLink, KeyReference, SerializedCertificate};
 
-/// Bytes of all certificates of one store.
-const STORE_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of all certificates of one store, in each of its forms.
+pub(super) const STORE_BYTES: usize = 32 * 1024 * 1024;
 
 /// What a store holds under one name: a registry key or a file.
 #[derive(Clone, Debug)]
@@ -50,6 +50,30 @@ pub(crate) trait KeyProbe {
 }
 
 impl Content {
+    /// Takes in what a form of the store holds, as far as there is room: whoever keeps it may be any user of the PC.
+    pub(crate) fn collect(found: impl Iterator<Item = Result<Stored, ReadError>>) -> Self {
+        let mut content = Self::default();
+        let mut bytes_left = STORE_BYTES;
+        for found in found {
+            match found {
+                Ok(stored) => {
+                    let left = bytes_left.checked_sub(stored.blob.as_ref().map_or(0, Vec::len));
+                    let Some(left) = left.filter(|_| content.stored.len() < limits::SET_ENTRIES) else {
+                        content.errors.push(too_large());
+                        break;
+                    };
+                    bytes_left = left;
+                    content.stored.push(stored);
+                }
+                Err(error) => {
+                    content.errors.push(error);
+                    break;
+                }
+            }
+        }
+        content
+    }
+
     /// What could not be read at all.
     #[cfg(windows)]
     pub(crate) fn failed(error: &std::io::Error) -> Self {
@@ -91,8 +115,7 @@ pub(crate) fn reading(content: Content, probe: Option<&dyn KeyProbe>) -> Reading
     for Stored { item, blob } in stored {
         let size = blob.as_ref().map_or(0, Vec::len);
         if found.len() + broken.len() >= limits::SET_ENTRIES || size > bytes_left {
-            let detail = format!("more than {} entries or {STORE_BYTES} bytes", limits::SET_ENTRIES);
-            errors.push(whole(ReadErrorKind::TooLarge, detail));
+            errors.push(too_large());
             break;
         }
         bytes_left -= size;
@@ -114,6 +137,11 @@ pub(crate) fn reading(content: Content, probe: Option<&dyn KeyProbe>) -> Reading
     }
     let (entries, certificates): (Vec<_>, Vec<_>) = found.into_values().unzip();
     Reading { entries: entries.into_iter().chain(broken).collect(), certificates, errors: bounded(errors) }
+}
+
+fn too_large() -> ReadError {
+    let detail = format!("more than {} entries or {STORE_BYTES} bytes", limits::SET_ENTRIES);
+    whole(ReadErrorKind::TooLarge, detail)
 }
 
 /// A certificate that could be read, and what the store says about it.

@@ -33,8 +33,10 @@ mod registry;
 mod tests;
 
 #[cfg(windows)]
+pub(crate) use self::backend::KeyStore;
+#[cfg(windows)]
 pub use self::backend::WindowsStores;
 #[cfg(windows)]
-pub(crate) use self::backend::KeyStore;
+pub(crate) use self::names::name_of;
 #[cfg(windows)]
 pub(crate) use self::people::People;

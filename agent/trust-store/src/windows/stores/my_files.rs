@@ -8,7 +8,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use inkan_model::limits;
 use inkan_model::store::ReadErrorKind;
 
 use super::entries::{Content, Stored};
@@ -26,21 +25,20 @@ pub(crate) fn exist(profile: &Path) -> bool {
 
 /// The certificates in a profile.
 pub(crate) fn content(profile: &Path) -> Content {
-    let mut content = Content::default();
     let listed = open(profile).and_then(|folder| folder.map(|folder| Ok((folder.names()?, folder))).transpose());
     let (listed, folder) = match listed {
         Ok(Some(listed)) => listed,
-        Ok(None) => return content,
+        Ok(None) => return Content::default(),
         Err(error) => {
-            content.errors.push(read_error(&path().to_string_lossy(), &error));
-            return content;
+            let errors = vec![read_error(&path().to_string_lossy(), &error)];
+            return Content { stored: Vec::new(), errors };
         }
     };
-    let files: Vec<OsString> = listed.names.into_iter().filter(|n| n.kind == Kind::File).map(|n| n.name).collect();
-    if listed.more || files.len() > limits::SET_ENTRIES {
+    let files = listed.names.into_iter().filter(|n| n.kind == Kind::File).map(|n| n.name);
+    let mut content = Content::collect(files.filter_map(|name| stored(&folder, &name).map(Ok)));
+    if listed.more {
         content.errors.push(whole(ReadErrorKind::TooLarge, "more files than are looked at"));
     }
-    content.stored = files.into_iter().take(limits::SET_ENTRIES).filter_map(|name| stored(&folder, &name)).collect();
     content
 }
 
@@ -71,6 +69,7 @@ fn path() -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use super::super::entries::STORE_BYTES;
     use super::*;
     use crate::windows::serialized::SerializedCertificate;
 
@@ -111,6 +110,19 @@ mod tests {
         let content = content(profile.path());
         assert_eq!((content.stored.len(), content.certificates().count()), (2, 1));
         assert!(!content.is_whole());
+    }
+
+    #[test]
+    fn files_without_end_are_read_in_bounds() {
+        let profile = profile(&[]);
+        let folder = profile.path().join(path());
+        for number in 0..=STORE_BYTES / BLOB_BYTES {
+            let file = std::fs::File::create(folder.join(number.to_string())).unwrap();
+            file.set_len(BLOB_BYTES as u64).unwrap();
+        }
+        let content = content(profile.path());
+        assert_eq!(content.stored.len(), STORE_BYTES / BLOB_BYTES);
+        assert_eq!(content.errors.len(), 1);
     }
 
     #[cfg(unix)]

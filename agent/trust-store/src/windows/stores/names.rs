@@ -14,6 +14,11 @@ use super::sid::Sid;
 /// Characters of an account's, a domain's or a computer's name, with its end.
 const NAME: usize = 260;
 
+/// As [`account_name`], for an identifier as text.
+pub(crate) fn name_of(sid: &str) -> io::Result<String> {
+    account_name(&Sid::parse(sid).ok_or(io::ErrorKind::InvalidInput)?)
+}
+
 /// `DOMAIN\name`, or `name` alone for an account of this PC. May ask a domain controller, so it can take a while.
 pub(super) fn account_name(sid: &Sid) -> io::Result<String> {
     let binary = Binary::of(sid)?;

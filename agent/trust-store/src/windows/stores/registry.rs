@@ -15,7 +15,7 @@ use winreg::enums::{
 use winreg::{RegKey, RegValue};
 
 use super::entries::{Content, Stored};
-use crate::files::survey::{read_error, whole};
+use crate::files::survey::read_error;
 use crate::windows::serialized::BLOB_BYTES;
 
 /// The value in which a certificate's key has the certificate with its properties.
@@ -87,22 +87,11 @@ impl Root {
     /// The certificates below a key; `None` where there is no such key.
     pub(crate) fn certificates(&self, path: &str) -> io::Result<Option<Content>> {
         let Some(key) = self.open(path)? else { return Ok(None) };
-        let mut content = Content::default();
-        for name in key.enum_keys() {
-            if content.stored.len() >= limits::SET_ENTRIES {
-                let detail = format!("more than {} entries", limits::SET_ENTRIES);
-                content.errors.push(whole(ReadErrorKind::TooLarge, detail));
-                break;
-            }
-            match name {
-                Ok(name) => content.stored.extend(stored(&key, name)),
-                Err(error) => {
-                    content.errors.push(read_error("", &error));
-                    break;
-                }
-            }
-        }
-        Ok(Some(content))
+        let found = key.enum_keys().filter_map(|name| match name {
+            Ok(name) => stored(&key, name).map(Ok),
+            Err(error) => Some(Err(read_error("", &error))),
+        });
+        Ok(Some(Content::collect(found)))
     }
 
     /// Whether there is any certificate below a key.
