@@ -86,7 +86,7 @@ fn no_file_names_this_machine_or_a_package_registry() {
     }
     let mut found = Vec::new();
     for file in files() {
-        if file.path == Path::new("Cargo.lock") {
+        if file.path.ends_with("Cargo.lock") {
             continue;
         }
         for (number, line) in file.text.lines().enumerate() {

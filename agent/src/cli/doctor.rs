@@ -10,6 +10,7 @@ use inkan_model::programme::Programme;
 use serde::Serialize;
 use tokio::runtime::Handle;
 
+use super::proxy::ProxyFlag;
 use super::{Failure, print, print_json, runtime};
 use crate::causes::with_causes;
 use crate::clock::SystemClock;
@@ -38,7 +39,7 @@ pub struct DoctorArgs {
     lang: Language,
     /// HTTP proxy to go through, as in http://user:password@proxy:8080
     #[arg(long, value_name = "URL", env = "INKAN_AGENT_PROXY", hide_env_values = true)]
-    proxy: Option<Proxy>,
+    proxy: Option<ProxyFlag>,
 }
 
 /// A language of the words.
@@ -72,6 +73,7 @@ pub(super) fn programme(given: &str) -> Result<Programme, String> {
 }
 
 pub(super) fn run(args: &DoctorArgs, settings: &AgentSettings, out: &mut dyn Write) -> Result<ExitCode, Failure> {
+    let proxy = ProxyFlag::proxy(args.proxy.clone())?;
     let runtime = runtime()?;
     let doctor = Doctor {
         settings: settings.clone(),
@@ -79,9 +81,9 @@ pub(super) fn run(args: &DoctorArgs, settings: &AgentSettings, out: &mut dyn Wri
         registry: system_registry(),
         clock: Arc::new(SystemClock),
         runtime: runtime.handle().clone(),
-        proxy: args.proxy.clone(),
+        proxy: proxy.clone(),
     };
-    let server = reach_server(args, settings, runtime.handle());
+    let server = reach_server(proxy, settings, runtime.handle());
     let checks = doctor.examine(args.programme.as_ref(), server);
     let worst = worst(&checks);
     if args.json {
@@ -100,10 +102,10 @@ pub(super) fn run(args: &DoctorArgs, settings: &AgentSettings, out: &mut dyn Wri
 }
 
 /// Connects once, where this PC is enrolled.
-fn reach_server(args: &DoctorArgs, settings: &AgentSettings, runtime: &Handle) -> Option<Result<(), String>> {
+fn reach_server(proxy: Option<Proxy>, settings: &AgentSettings, runtime: &Handle) -> Option<Result<(), String>> {
     let folder = IdentityFolder::new(Disk::default(), &settings.data_dir);
     let Ok(Some((identity, _))) = folder.find() else { return None };
-    let reached = runtime.block_on(reach(&identity, args.proxy.clone()));
+    let reached = runtime.block_on(reach(&identity, proxy));
     Some(reached.map_err(|error| with_causes(&error)))
 }
 

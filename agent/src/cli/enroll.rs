@@ -10,13 +10,13 @@ use inkan_issuance::identity_ca::CaPin;
 use inkan_model::join_token::JoinTokenSecret;
 use zeroize::Zeroizing;
 
+use super::proxy::ProxyFlag;
 use super::{Failure, print, runtime};
 use crate::data_dir::DataDir;
 use crate::disk::Disk;
 use crate::enroll::{EnrollOrder, Enrolment, enroll};
 use crate::facts::collect_facts;
 use crate::identity::MachineBinding;
-use crate::session::Proxy;
 use crate::settings::AgentSettings;
 
 const EXAMPLES: &str = "\
@@ -48,7 +48,7 @@ pub struct EnrollArgs {
     replace: bool,
     /// HTTP proxy to go through, as in http://user:password@proxy:8080
     #[arg(long, value_name = "URL", env = "INKAN_AGENT_PROXY", hide_env_values = true)]
-    proxy: Option<Proxy>,
+    proxy: Option<ProxyFlag>,
 }
 
 /// Never shows the token.
@@ -63,6 +63,7 @@ impl std::fmt::Debug for EnrollArgs {
 
 pub(super) fn run(args: EnrollArgs, settings: &AgentSettings, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     let EnrollArgs { server, token, token_file, ca_pin, replace, proxy } = args;
+    let proxy = ProxyFlag::proxy(proxy)?;
     let server = server.or_else(|| settings.server_url.clone());
     let server = server.ok_or_else(|| Failure::usage("say where the server is: add --server https://…".to_owned()))?;
     let token = read_token(token_file.as_deref(), token.map(Zeroizing::new))?;

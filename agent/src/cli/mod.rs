@@ -18,6 +18,7 @@ mod logging;
 mod nss_child;
 mod places;
 mod progress;
+mod proxy;
 mod repair;
 mod run;
 mod scan;

@@ -90,6 +90,13 @@ pub(super) fn run(args: &RepairArgs, settings: &AgentSettings, out: &mut dyn Wri
         let undone = repair::undo(repair, registry, &mut journal).map_err(Failure::failed)?;
         let count = undone.restored;
         say(out, locale, &format!("{count}件を元に戻しました。"), &format!("Restored: {count}."))?;
+        for change in &undone.waiting {
+            let (ja, en) = (
+                "ユーザーがログオンしていないため、あとで戻してください",
+                "its user is not logged on; take it back later",
+            );
+            say(out, locale, &format!("{} — {ja}", shown(change)), &format!("{} — {en}", shown(change)))?;
+        }
         for change in &undone.left {
             let (ja, en) = ("あとから変更されているため、そのままにしました", "changed since, and left as it is");
             say(out, locale, &format!("{} — {ja}", shown(change)), &format!("{} — {en}", shown(change)))?;
@@ -144,7 +151,13 @@ pub(super) fn take_back_all(settings: &AgentSettings) -> Result<Vec<String>, Fai
         .map(firefox_roots::withdraw)
         .filter_map(|(well, words)| (!well).then_some(words.en))
         .collect();
-    let mut journal = RepairJournal::open(Disk::default(), &settings.data_dir).map_err(Failure::failed)?;
+    let mut journal = match RepairJournal::open(Disk::default(), &settings.data_dir) {
+        Ok(journal) => journal,
+        Err(error) => {
+            stuck.push(crate::causes::with_causes(&error));
+            return Ok(stuck);
+        }
+    };
     if journal.applied().is_empty() {
         return Ok(stuck);
     }
@@ -156,7 +169,7 @@ pub(super) fn take_back_all(settings: &AgentSettings) -> Result<Vec<String>, Fai
     for repair in Repair::ALL {
         match repair::undo(repair, registry, &mut journal) {
             // What somebody else has changed since is theirs now.
-            Ok(_undone) => {}
+            Ok(undone) => stuck.extend(undone.waiting.iter().map(shown)),
             Err(error) => stuck.push(crate::causes::with_causes(&error)),
         }
     }

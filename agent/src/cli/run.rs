@@ -7,6 +7,7 @@ use clap::Args;
 use tokio::runtime::Runtime;
 use tracing::info;
 
+use super::proxy::ProxyFlag;
 use super::{Failure, runtime};
 use crate::assemble::{Surroundings, assemble_in};
 use crate::data_dir::{DataDir, DataDirLock};
@@ -24,14 +25,15 @@ const FAREWELL: Duration = Duration::from_secs(15);
 pub struct RunArgs {
     /// HTTP proxy to go through, as in http://user:password@proxy:8080
     #[arg(long, value_name = "URL", env = "INKAN_AGENT_PROXY", hide_env_values = true)]
-    pub(super) proxy: Option<Proxy>,
+    pub(super) proxy: Option<ProxyFlag>,
 }
 
 pub(super) fn run(args: RunArgs, settings: &AgentSettings) -> Result<ExitCode, Failure> {
+    let proxy = ProxyFlag::proxy(args.proxy)?;
     let enrolled = Enrolled::open(settings)?;
     let runtime = runtime()?;
     let stop = runtime.block_on(async { stop_signal() }).map_err(Failure::failed)?;
-    enrolled.work(runtime, args.proxy, settings, Surroundings::default(), stop)?;
+    enrolled.work(runtime, proxy, settings, Surroundings::default(), stop)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use tracing::{error, info};
 
+use super::proxy::ProxyFlag;
 use super::run::{Enrolled, RunArgs};
 use super::{Failure, LogArgs, logging, print, print_json, runtime};
 use crate::data_dir::DataDir;
@@ -79,7 +80,8 @@ pub(super) fn run(
             "The service is registered. Start it with: inkan-agent service start\n"
         }
         Action::Run(args) => {
-            let work = move |orders| serve(args.proxy, &settings, &log, &orders);
+            let proxy = ProxyFlag::proxy(args.proxy)?;
+            let work = move |orders| serve(proxy, &settings, &log, &orders);
             service::run(work).map_err(Failure::failed)?;
             return Ok(ExitCode::SUCCESS);
         }

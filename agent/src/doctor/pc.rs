@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 
 use super::certificates::{Client, clients_of};
 use super::internet_options::{EnvironmentProxy, InternetOptions};
+use super::programmes::shipped;
 use super::registry::Registry;
 use super::signing::{self, Signing, Tried};
 use super::sites::{self, ClientIdentity};
@@ -71,7 +72,9 @@ impl Doctor {
         let probes = if sites.is_empty() {
             Vec::new()
         } else {
-            let identity = tried.iter().find_map(|tried| identity_of(tried, scan));
+            // Without a way to recognise the right certificate none is shown: any other would tell who this is.
+            let recognised = programme.is_some_and(|programme| programme.recognise.is_some());
+            let identity = tried.iter().filter(|_| recognised).find_map(|tried| identity_of(tried, scan));
             let roots = anchors::trusted_roots(scan);
             self.runtime.block_on(sites::probe(sites, &roots, identity, self.proxy.clone()))
         };
@@ -110,8 +113,11 @@ impl Doctor {
 
 /// What the server asks for; that it asks shows that it can be reached.
 impl Examiner for Doctor {
+    /// The server only names a programme. What it says of sites is the agent's own, because a server in wrong hands must not
+    /// choose which hosts of a clinic's network are probed; a programme that this agent does not know adds nothing.
     fn examine(&self, programme: Option<&Programme>) -> Vec<CheckResult> {
-        Self::examine(self, programme, Some(Ok(())))
+        let own = programme.and_then(|named| shipped().ok()?.into_iter().find(|own| own.id == named.id));
+        Self::examine(self, own.as_ref(), Some(Ok(())))
     }
 }
 

@@ -33,7 +33,8 @@ const WATCHED: usize = 2;
 /// In an hour, as delivered: a scan each fifteen minutes, a sync each five.
 const SCANS_PER_HOUR: f64 = 4.0;
 const SYNCS_PER_HOUR: f64 = 12.0;
-const MEGABYTE: f64 = 1_000_000.0;
+/// As Windows counts them.
+const MEGABYTE: f64 = 1_048_576.0;
 
 /// What was measured of a running agent.
 struct Running {

@@ -47,7 +47,7 @@ impl Clinic {
         std::fs::write(self.folder.path().join("clinic.pem"), text).unwrap();
     }
 
-    fn examine(&self, registry: Option<FakeRegistry>) -> Vec<CheckResult> {
+    fn doctor(&self, registry: Option<FakeRegistry>) -> Doctor {
         let flags = crate::settings::SettingsFlags {
             data_dir: Some(self.folder.path().join("data")),
             directories: vec![self.folder.path().to_path_buf()],
@@ -55,15 +55,19 @@ impl Clinic {
         };
         let settings = AgentSettings::load(&flags).unwrap();
         let directories = inkan_trust_store::files::Directories::new(settings.directories.clone());
-        let doctor = Doctor {
+        Doctor {
             settings,
             backends: vec![Arc::new(directories)],
             registry: registry.map(|registry| Arc::new(registry) as Arc<dyn Registry>),
             clock: Arc::new(SystemClock),
             runtime: self.runtime.handle().clone(),
             proxy: None,
-        };
-        doctor.examine(Some(&Programme::from_toml("own.toml", PROGRAMME).unwrap()), Some(Ok(())))
+        }
+    }
+
+    fn examine(&self, registry: Option<FakeRegistry>) -> Vec<CheckResult> {
+        let programme = Programme::from_toml("own.toml", PROGRAMME).unwrap();
+        self.doctor(registry).examine(Some(&programme), Some(Ok(())))
     }
 }
 
@@ -113,4 +117,16 @@ fn options_of_windows_are_looked_at_where_there_is_a_registry_only() {
     assert_eq!(status(&windows, Check::TrustedZone), Some(CheckStatus::Soon));
     assert_eq!(status(&windows, Check::TlsVersions), Some(CheckStatus::Well));
     assert_eq!(status(&windows, Check::Java), Some(CheckStatus::Now));
+}
+
+#[test]
+fn what_the_server_says_of_a_programme_is_not_what_is_probed() {
+    let clinic = Clinic::new();
+    let foreign = Programme::from_toml("own.toml", PROGRAMME).unwrap();
+    let results = Examiner::examine(&clinic.doctor(None), Some(&foreign));
+    assert_eq!(status(&results, Check::Sites), None, "a programme that the agent does not know");
+    let known = crate::doctor::programmes::shipped().unwrap().into_iter().find(|own| own.recognise.is_some()).unwrap();
+    let twisted = Programme { checks: foreign.checks, anchors: Vec::new(), ..known };
+    let results = Examiner::examine(&clinic.doctor(None), Some(&twisted));
+    assert!(!format!("{results:?}").contains("127.0.0.1"), "{results:?}");
 }

@@ -47,8 +47,10 @@ impl RepairJournal {
         self.write(all)
     }
 
-    pub(super) fn forget(&mut self, repair: Repair) -> Result<(), RepairError> {
-        let left = self.applied.iter().filter(|applied| applied.repair != repair).cloned().collect();
+    /// Keeps only these of one repair.
+    pub(super) fn keep(&mut self, repair: Repair, waiting: Vec<Applied>) -> Result<(), RepairError> {
+        let others = self.applied.iter().filter(|applied| applied.repair != repair).cloned();
+        let left = others.chain(waiting).collect();
         self.write(left)
     }
 

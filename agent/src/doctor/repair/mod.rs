@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::journal::RepairJournal;
 pub use self::plan::{NothingToRepair, plan};
-use super::registry::{EditRegistry, KeyPath, Value};
+use super::registry::{EditRegistry, Hive, KeyPath, Value};
 
 /// The repairs there are.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -67,6 +67,8 @@ pub struct Undone {
     pub restored: usize,
     /// Values that somebody has changed since, which were left alone.
     pub left: Vec<ValueChange>,
+    /// Values of users who are not logged on now. They stay journaled.
+    pub waiting: Vec<ValueChange>,
 }
 
 /// A repair that was not made, or not taken back.
@@ -177,8 +179,15 @@ pub fn apply(
 /// Takes back every repair of this name, the newest first.
 pub fn undo(repair: Repair, registry: &dyn EditRegistry, journal: &mut RepairJournal) -> Result<Undone, RepairError> {
     let mut undone = Undone::default();
+    let mut waiting = Vec::new();
+    let loaded = registry.list_roots(Hive::Users).unwrap_or_default();
     for applied in journal.of(repair).into_iter().rev() {
-        for change in applied.changes.iter().rev() {
+        let (here, away): (Vec<_>, Vec<_>) = applied.changes.iter().cloned().partition(|one| is_loaded(one, &loaded));
+        if !away.is_empty() {
+            undone.waiting.extend(away.iter().cloned());
+            waiting.insert(0, Applied { changes: away, ..applied.clone() });
+        }
+        for change in here.iter().rev() {
             let found = find(registry, change)?;
             if found == change.before {
                 continue;
@@ -191,8 +200,14 @@ pub fn undo(repair: Repair, registry: &dyn EditRegistry, journal: &mut RepairJou
             }
         }
     }
-    journal.forget(repair)?;
+    journal.keep(repair, waiting)?;
     Ok(undone)
+}
+
+/// Whether the user of a value is logged on: otherwise there is no hive in which it could be seen or changed.
+fn is_loaded(change: &ValueChange, loaded: &[String]) -> bool {
+    let sid = change.key.path.split('\\').next().unwrap_or_default();
+    change.key.hive != Hive::Users || loaded.iter().any(|root| root.eq_ignore_ascii_case(sid))
 }
 
 fn find(registry: &dyn EditRegistry, change: &ValueChange) -> Result<Option<Value>, RepairError> {

@@ -133,3 +133,16 @@ fn names_read_back() {
         assert_eq!(Repair::from_name(repair.name()), Some(repair));
     }
 }
+
+#[test]
+fn what_a_user_who_is_not_logged_on_has_waits_in_the_journal() {
+    let (folder, registry) = (tempfile::tempdir().unwrap(), ill());
+    let changes = plan(Repair::Tls, None, None, &registry).unwrap();
+    apply(Repair::Tls, changes, &registry, &mut journal(folder.path()), NOW).unwrap();
+    let logged_off = FakeRegistry::default();
+    let undone = undo(Repair::Tls, &logged_off, &mut journal(folder.path())).unwrap();
+    assert_eq!((undone.restored, undone.left.len(), undone.waiting.len()), (0, 0, 1));
+    let undone = undo(Repair::Tls, &registry, &mut journal(folder.path())).unwrap();
+    assert_eq!((undone.restored, undone.waiting.len()), (1, 0));
+    assert_eq!(registry.find(&settings(), "SecureProtocols").unwrap(), Some(Value::Number(0x28)));
+}

@@ -35,8 +35,7 @@ pub(crate) fn add_limited(roots: &mut RootCertStore, der: &[u8], properties: &En
 fn content_of_sequence(der: &[u8]) -> Option<&[u8]> {
     let (length, content) = match der {
         [0x30, 0x82, high, low, content @ ..] => (usize::from(*high) << 8 | usize::from(*low), content),
-        [0x30, 0x81, length, content @ ..] => (usize::from(*length), content),
-        [0x30, length @ 0..=0x7f, content @ ..] => (usize::from(*length), content),
+        [0x30, 0x81, length, content @ ..] | [0x30, length @ 0..=0x7f, content @ ..] => (usize::from(*length), content),
         _ => return None,
     };
     (content.len() == length).then_some(content)
@@ -52,15 +51,27 @@ mod tests {
         params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().der().to_vec()
     }
 
-    fn taken(properties: &EntryProperties) -> Option<Option<Vec<u8>>> {
+    /// How the root was taken.
+    #[derive(Debug, Eq, PartialEq)]
+    enum Taken {
+        As(Vec<u8>),
+        Not,
+        Whole,
+    }
+
+    fn taken(properties: &EntryProperties) -> Taken {
         let mut roots = RootCertStore::empty();
         add_limited(&mut roots, &root(), properties);
-        roots.roots.first().map(|root| root.name_constraints.as_ref().map(|names| names.to_vec()))
+        match roots.roots.first().map(|root| root.name_constraints.as_ref()) {
+            None => Taken::Not,
+            Some(None) => Taken::Whole,
+            Some(Some(names)) => Taken::As(names.to_vec()),
+        }
     }
 
     #[test]
     fn a_root_without_limits_is_taken_as_it_is() {
-        assert_eq!(taken(&EntryProperties::default()), Some(None));
+        assert_eq!(taken(&EntryProperties::default()), Taken::Whole);
     }
 
     #[test]
@@ -69,9 +80,9 @@ mod tests {
             purposes: Some(purposes.iter().map(|purpose| (*purpose).to_owned()).collect()),
             ..EntryProperties::default()
         };
-        assert_eq!(taken(&only(&["1.3.6.1.5.5.7.3.3"])), None);
-        assert_eq!(taken(&only(&[])), None);
-        assert_eq!(taken(&only(&["1.3.6.1.5.5.7.3.3", SERVER_AUTH])), Some(None));
+        assert_eq!(taken(&only(&["1.3.6.1.5.5.7.3.3"])), Taken::Not);
+        assert_eq!(taken(&only(&[])), Taken::Not);
+        assert_eq!(taken(&only(&["1.3.6.1.5.5.7.3.3", SERVER_AUTH])), Taken::Whole);
     }
 
     #[test]
@@ -79,8 +90,8 @@ mod tests {
         let names = |der: &[u8]| EntryProperties { name_constraints: Some(der.to_vec()), ..EntryProperties::default() };
         // permittedSubtrees { dNSName "a.jp" }
         let der = [0x30, 0x0a, 0xa0, 0x08, 0x30, 0x06, 0x82, 0x04, b'a', b'.', b'j', b'p'];
-        assert_eq!(taken(&names(&der)), Some(Some(der[2..].to_vec())));
-        assert_eq!(taken(&names(&der[..11])), None);
-        assert_eq!(taken(&names(&[])), None);
+        assert_eq!(taken(&names(&der)), Taken::As(der[2..].to_vec()));
+        assert_eq!(taken(&names(&der[..11])), Taken::Not);
+        assert_eq!(taken(&names(&[])), Taken::Not);
     }
 }
