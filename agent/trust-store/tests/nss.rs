@@ -297,8 +297,8 @@ fn the_child_of_a_root_agent_works_as_the_user() {
     {
         chown(path, Some(SOMEBODY), Some(SOMEBODY + 1)).unwrap();
     }
-    let (store, location) = stage.only_location();
-    store.anchors().unwrap().add_anchor(&location, &anchor("mine")).unwrap();
+    let location = stage.only_location().1;
+    stage.store_for_its_user().anchors().unwrap().add_anchor(&location, &anchor("mine")).unwrap();
     // The database of keys was not there before, so whoever wrote it owns it.
     let keys = fs::metadata(stage.chromium().join("key4.db")).unwrap();
     assert_eq!((keys.uid(), keys.gid()), (SOMEBODY, SOMEBODY + 1));

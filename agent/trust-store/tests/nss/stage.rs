@@ -132,8 +132,19 @@ impl Stage {
 
     /// The databases of this home, with the real browsers' libraries.
     pub(crate) fn store(&self) -> NssDatabases {
+        self.store_with(child_program().to_path_buf())
+    }
+
+    /// The same, with the child's program where the user of this home can run it, wherever the tests were built.
+    pub(crate) fn store_for_its_user(&self) -> NssDatabases {
+        let program = self.home().join("nss-child-program");
+        fs::copy(child_program(), &program).unwrap();
+        self.store_with(program)
+    }
+
+    fn store_with(&self, program: PathBuf) -> NssDatabases {
         let user = User { name: "mika".to_owned(), home: self.home().to_path_buf() };
-        let child = Child { program: child_program().to_path_buf(), arguments: Vec::new() };
+        let child = Child { program, arguments: Vec::new() };
         NssDatabases::new(Users::Given(vec![user]), Layout::Linux).with_changes(child, Installed::default())
     }
 
