@@ -40,6 +40,7 @@ const MEGABYTE: f64 = 1_048_576.0;
 struct Running {
     certificates: u64,
     idle_bytes: u64,
+    own_bytes: u64,
     scanning_bytes: u64,
     scan_seconds: f64,
     sync_seconds: f64,
@@ -110,6 +111,7 @@ async fn on_linux(deployment: &TestDeployment, certificates: &[(String, String)]
     );
     Ok(vec![
         Line::new("Linux: memory when idle (resident)", running.idle_bytes as f64 / MEGABYTE, "MB", Goal::AtMost(12.0)),
+        Line::new("Linux: of that, its own and no file's", running.own_bytes as f64 / MEGABYTE, "MB", Goal::None),
         Line::new(
             "Linux: memory at most, during scans",
             running.scanning_bytes as f64 / MEGABYTE,
@@ -156,7 +158,7 @@ async fn watch(process: u32, status: &dyn Fn() -> Value) -> Result<Running> {
         next(status, &synced).await?;
     }
     let sync_seconds = (watched.processor_seconds()? - idle_from) / 3.0;
-    let idle_bytes = watched.memory()?;
+    let (idle_bytes, own_bytes) = (watched.memory()?, watched.own_memory()?);
     watched.forget_most_memory()?;
     next(status, &scanned).await?;
     let (from, began) = (watched.processor_seconds()?, Instant::now());
@@ -167,7 +169,14 @@ async fn watch(process: u32, status: &dyn Fn() -> Value) -> Result<Running> {
     let spent = watched.processor_seconds()? - from;
     let scan_seconds = (spent - syncs * sync_seconds).max(0.0) / WATCHED as f64;
     let certificates = status()["last_scan"]["certificates"].as_u64().context("no scan")?;
-    Ok(Running { certificates, idle_bytes, scanning_bytes: watched.most_memory()?, scan_seconds, sync_seconds })
+    Ok(Running {
+        certificates,
+        idle_bytes,
+        own_bytes,
+        scanning_bytes: watched.most_memory()?,
+        scan_seconds,
+        sync_seconds,
+    })
 }
 
 /// Waits until something in the status is another than now.

@@ -29,6 +29,11 @@ impl Watched {
         self.status("VmRSS:")
     }
 
+    /// Bytes of memory that are its alone: without the program itself and its libraries, which are read anew when needed.
+    pub(crate) fn own_memory(&self) -> Result<u64> {
+        self.status("RssAnon:")
+    }
+
     /// Bytes of memory that it had at most.
     pub(crate) fn most_memory(&self) -> Result<u64> {
         self.status("VmHWM:")
